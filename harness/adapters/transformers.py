@@ -1,0 +1,408 @@
+"""The reference engine: a causal language model of `transformers`, base or with a LoRA checkpoint by PEFT, in 16 or 32
+bits or quantised by bitsandbytes, placed by accelerate.
+
+Batches are padded on the left. Decoding is what the request says and nothing else: a checkpoint's own
+`generation_config.json` (temperatures, penalties) is not used, only its end-of-text tokens are. Requests with the same
+prompt share one pass over it, which makes ten repeats of a judge nearly as cheap as one.
+"""
+
+from __future__ import annotations
+
+import gc
+import itertools
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+from harness.adapters.weights import LoraCheckpoint, Weights
+from harness.errors import HarnessError
+from harness.extras import require
+from harness.records import Answer, Message, OptionRequest, Request, StopReason
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["LoadSettings", "TransformersAdapter"]
+
+_LARGEST_BATCH = {"cuda": 64, "cpu": 16}
+_CPU_MEMORY_SHARE = 0.4  # of what is free: the rest is for activations, which `auto` does not count on a CPU
+PLAIN_FORM = "{system}{user}\n\nAnswer: "
+"""The prompt of a model without a chat template: instruction and question, a blank line, "Answer: "."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadSettings:
+    """How weights are loaded. `device` None: a GPU if there is one. `max_length` None: the model's own window."""
+
+    dtype: Literal["bfloat16", "float16", "float32"] = "bfloat16"
+    quantization: Literal["none", "8bit", "4bit"] = "none"
+    device: str | None = None
+    device_map: str | None = None
+    batch_size: int | Literal["auto"] = "auto"
+    max_length: int | None = None
+    chat_template: str | None = None
+    licence: str = ""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+class TransformersAdapter:
+    """Everything heavy waits for the first prompt that has to be formatted, counted or answered."""
+
+    def __init__(self, name: str, weights: Weights, settings: LoadSettings, lora: LoraCheckpoint | None = None) -> None:
+        self.name = name
+        self._weights, self._settings, self._lora = weights, settings, lora
+        self._loaded: Any = None
+        self._most_that_fits = 1 << 30
+
+    # ---- what it is -------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def identity(self) -> Mapping[str, Any]:
+        settings = self._settings
+        return {
+            "engine": "transformers",
+            "weights": dict(self._weights.identity),
+            **(self._lora.identity if self._lora else {}),
+            "dtype": settings.dtype,
+            "quantization": settings.quantization,
+            "chat_template": settings.chat_template,
+            "max_length": settings.max_length,
+        }
+
+    @property
+    def description(self) -> Mapping[str, Any]:
+        settings = self._settings
+        shown = {"pretrained": self._weights.label, "peft": str(self._lora.path) if self._lora else None}
+        shown |= {"dtype": settings.dtype, "quantization": settings.quantization}
+        return {
+            "engine": "hf",
+            "model_args": {key: value for key, value in shown.items() if value not in (None, "none")},
+            "licence": settings.licence,
+            **settings.extra,
+        }
+
+    @cached_property
+    def window(self) -> int:
+        config = json.loads((self._weights.folder() / "config.json").read_text(encoding="utf-8"))
+        own = config.get("max_position_embeddings") or config.get("text_config", {}).get("max_position_embeddings")
+        if own is None and self._settings.max_length is None:
+            raise HarnessError(
+                f"{self._weights.label}: config.json names no window; set `max_length` in the model entry"
+            )
+        return int(min(own or self._settings.max_length, self._settings.max_length or own))
+
+    @property
+    def fixed_batch_size(self) -> int | None:
+        return self._settings.batch_size if self._settings.batch_size != "auto" else None
+
+    def prepare(self) -> None:
+        require("torch", "transformers")
+        self._weights.folder()
+
+    # ---- prompts ----------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _tokenizer(self) -> Any:
+        transformers = require("torch", "transformers")
+        transformers.utils.logging.disable_progress_bar()
+        tokenizer = transformers.AutoTokenizer.from_pretrained(
+            self._weights.folder(), padding_side="left", local_files_only=True
+        )
+        if self._settings.chat_template is not None:
+            tokenizer.chat_template = self._settings.chat_template
+        if tokenizer.pad_token_id is None:
+            tokenizer.pad_token = tokenizer.eos_token
+        tokenizer.model_max_length = int(1e9)  # the window is counted here, not warned about there
+        return tokenizer
+
+    @cached_property
+    def _control_text(self) -> re.Pattern[str] | None:
+        special = sorted(
+            {token for token in self._tokenizer.all_special_tokens if len(token) > 1}, key=len, reverse=True
+        )
+        return re.compile("|".join(map(re.escape, special))) if special else None
+
+    def _neutral(self, text: str) -> str:
+        """Text from documents, questions and answers cannot end a turn or open another: a control token in it is
+        broken up by a space after its first character."""
+        if self._control_text is None:
+            return text
+        return self._control_text.sub(lambda found: f"{found[0][0]} {found[0][1:]}", text)
+
+    def format_prompt(self, messages: Sequence[Message], reply_prefix: str = "") -> str:
+        tokenizer = self._tokenizer
+        turns = [{"role": message.role, "content": self._neutral(message.content)} for message in messages]
+        if tokenizer.chat_template is not None:
+            text = self._templated(turns)
+        else:
+            system = "".join(f"{turn['content']}\n\n" for turn in turns if turn["role"] == "system")
+            user = "\n\n".join(turn["content"] for turn in turns if turn["role"] != "system")
+            text = PLAIN_FORM.format(system=system, user=user)
+        begins = self._begins_with
+        return (text if text.startswith(begins) else begins + text) + reply_prefix
+
+    def _templated(self, turns: list[dict[str, str]]) -> str:
+        """The model's own chat form. A template that has no system turn (Mistral's, Gemma's first ones) refuses it;
+        then the instruction stands above the question, in the user's turn."""
+        from jinja2 import TemplateError
+
+        form = {"tokenize": False, "add_generation_prompt": True}
+        try:
+            return str(self._tokenizer.apply_chat_template(turns, **form))
+        except TemplateError:
+            if turns[0]["role"] != "system":
+                raise
+            joined = {"role": "user", "content": f"{turns[0]['content']}\n\n{turns[1]['content']}"}
+            return str(self._tokenizer.apply_chat_template([joined, *turns[2:]], **form))
+
+    @cached_property
+    def _begins_with(self) -> str:
+        """The begin-of-text token where this tokenizer adds one: prompts then carry it in their text, once, and are
+        encoded without special tokens."""
+        tokenizer = self._tokenizer
+        added = tokenizer("x")["input_ids"]
+        has_one = tokenizer.bos_token_id is not None and added and added[0] == tokenizer.bos_token_id
+        return str(tokenizer.bos_token) if has_one else ""
+
+    def _encode(self, prompts: Sequence[str]) -> list[list[int]]:
+        encoded: list[list[int]] = (
+            self._tokenizer(list(prompts), add_special_tokens=False)["input_ids"] if prompts else []
+        )
+        return encoded
+
+    def count_tokens(self, prompts: Sequence[str]) -> list[int]:
+        return [len(tokens) for tokens in self._encode(prompts)]
+
+    # ---- weights ----------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _device(self) -> str:
+        if self._settings.device is not None:
+            return self._settings.device
+        torch = require("torch")
+        return "cuda" if torch.cuda.is_available() else "cpu"
+
+    @property
+    def _model(self) -> Any:
+        if self._loaded is None:
+            self._loaded = self._load()
+        return self._loaded
+
+    def _load(self) -> Any:
+        torch = require("torch")
+        transformers = require("accelerate", "transformers")
+        settings = self._settings
+        quantized: dict[str, Any] = {}
+        if settings.quantization != "none":
+            require("bitsandbytes")
+            quantized["quantization_config"] = transformers.BitsAndBytesConfig(
+                load_in_4bit=settings.quantization == "4bit",
+                load_in_8bit=settings.quantization == "8bit",
+                bnb_4bit_quant_type="nf4",
+                bnb_4bit_compute_dtype=getattr(torch, settings.dtype),
+            )
+        model = transformers.AutoModelForCausalLM.from_pretrained(
+            self._weights.folder(),
+            dtype=getattr(torch, settings.dtype),
+            device_map=settings.device_map or self._device,
+            local_files_only=True,
+            **quantized,
+        )
+        if self._lora is not None:
+            model = require("peft").PeftModel.from_pretrained(model, str(self._lora.path))
+        ends = model.generation_config.eos_token_id
+        ends = set(ends if isinstance(ends, list) else [ends]) | {self._tokenizer.eos_token_id}
+        model.generation_config = transformers.GenerationConfig(
+            eos_token_id=sorted(end for end in ends if end is not None), pad_token_id=self._tokenizer.pad_token_id
+        )
+        return model.eval()
+
+    def close(self) -> None:
+        if self._loaded is None:
+            return
+        self._loaded = None
+        gc.collect()
+        if self._device.startswith("cuda"):
+            require("torch").cuda.empty_cache()
+
+    # ---- batches ----------------------------------------------------------------------------------------------------
+
+    def batch_size(self, requests: Sequence[Request]) -> int:
+        """The entry's number, or for `auto` the largest that fits the longest of these very requests: on a GPU tried
+        out, halving from 64; on a CPU, where too much would end the process, counted from the cache that they need
+        and the memory that is free, at most 16."""
+        if self.fixed_batch_size is not None:
+            return self.fixed_batch_size
+        if not requests:
+            return 1
+        longest = sorted(requests, key=lambda r: r.prompt_tokens + r.decoding.max_gen_toks, reverse=True)
+        if not self._device.startswith("cuda"):
+            return self._fits_in_memory(longest[0])
+        size = min(_LARGEST_BATCH["cuda"], len(longest))
+        while size > 1:
+            try:
+                self._generate_batch(longest[:size])
+            except Exception as error:
+                if not _out_of_memory(error):
+                    raise
+                require("torch").cuda.empty_cache()
+                size //= 2
+            else:
+                return size
+        return 1
+
+    def _fits_in_memory(self, longest: Request) -> int:
+        config = self._model.config.get_text_config()
+        heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+        width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+        a_token = 2 * config.num_hidden_layers * heads * width * self._model.dtype.itemsize
+        a_sequence = a_token * (longest.prompt_tokens + longest.decoding.max_gen_toks)
+        fits = int(_free_memory() * _CPU_MEMORY_SHARE / a_sequence)
+        return max(1, min(_LARGEST_BATCH["cpu"], fits))
+
+    def generate(self, requests: Sequence[Request]) -> Iterator[Answer]:
+        by_decoding = sorted(requests, key=lambda r: repr(r.decoding))
+        for _, group in itertools.groupby(by_decoding, key=lambda r: r.decoding):
+            yield from self._generate_halving(list(group))
+
+    def _generate_halving(self, requests: list[Request]) -> Iterator[Answer]:
+        """One batch; when memory runs out, its two halves, down to single requests. What did not fit once is not
+        tried again: the halves are the same either way, so a resumed run has the batches of an undisturbed one."""
+        answers: list[Answer] | None = None
+        try:
+            if len(requests) <= self._most_that_fits:
+                answers = self._generate_batch(requests)
+        except Exception as error:
+            if not _out_of_memory(error):
+                raise
+            if len(requests) == 1:
+                raise HarnessError(
+                    f"{self.name}: out of memory on one prompt of {requests[0].prompt_tokens} tokens; use a quantised "
+                    "entry, a smaller `max_length`, or device_map: auto"
+                ) from error
+            self._most_that_fits = len(requests) - 1
+        if answers is not None:
+            yield from answers
+            return
+        gc.collect()
+        if self._device.startswith("cuda"):
+            require("torch").cuda.empty_cache()
+        middle = len(requests) // 2
+        yield from self._generate_halving(requests[:middle])
+        yield from self._generate_halving(requests[middle:])
+
+    def _generate_batch(self, requests: Sequence[Request]) -> list[Answer]:
+        torch = require("torch")
+        model, decoding = self._model, requests[0].decoding
+        prompts = list(dict.fromkeys(request.prompt for request in requests))
+        place = {prompt: number for number, prompt in enumerate(prompts)}
+        rows = torch.tensor([place[request.prompt] for request in requests], device=model.device)
+        ids, mask = self._padded(prompts)
+        options: dict[str, Any] = {"max_new_tokens": decoding.max_gen_toks, "do_sample": False}
+        if decoding.until:
+            options |= {"stop_strings": list(decoding.until), "tokenizer": self._tokenizer}
+        if not decoding.greedy:
+            from harness.adapters.sampling import SeededSampler
+
+            seeds = [request.seed for request in requests]
+            options["logits_processor"] = [SeededSampler(seeds, decoding.temperature, decoding.top_p)]
+        with torch.inference_mode():
+            if len(prompts) < len(requests):
+                options["past_key_values"] = self._shared_prefix(ids, mask, rows)
+                ids, mask = ids[rows], mask[rows]
+            produced = model.generate(input_ids=ids, attention_mask=mask, **options)[:, ids.shape[1] :]
+        lengths = mask.sum(dim=1).tolist()
+        return [
+            self._answer(request, tokens, length)
+            for request, tokens, length in zip(requests, produced.tolist(), lengths, strict=True)
+        ]
+
+    def _padded(self, prompts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Token ids and attention mask, (prompts, longest), padded on the left."""
+        torch = require("torch")
+        encoded = self._encode(prompts)
+        longest = max(map(len, encoded))
+        pad = self._tokenizer.pad_token_id
+        ids = torch.tensor([[pad] * (longest - len(row)) + row for row in encoded])
+        mask = torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in encoded])
+        return ids.to(self._model.device), mask.to(self._model.device)
+
+    def _shared_prefix(self, ids: torch.Tensor, mask: torch.Tensor, rows: torch.Tensor) -> Any:
+        """The key–value cache of each prompt but its last token, computed once a prompt and copied to its requests."""
+        transformers = require("transformers")
+        cache = transformers.DynamicCache(config=self._model.config)
+        positions = (mask.cumsum(-1) - 1).clamp(min=0)
+        if ids.shape[1] > 1:
+            self._model(
+                input_ids=ids[:, :-1],
+                attention_mask=mask[:, :-1],
+                position_ids=positions[:, :-1],
+                past_key_values=cache,
+                use_cache=True,
+                logits_to_keep=1,
+            )
+        cache.batch_select_indices(rows)
+        return cache
+
+    def _answer(self, request: Request, tokens: list[int], prompt_tokens: int) -> Answer:
+        ends = set(self._model.generation_config.eos_token_id)
+        end = next((place for place, token in enumerate(tokens) if token in ends), None)
+        said = tokens if end is None else tokens[:end]
+        text = self._tokenizer.decode(said, skip_special_tokens=True)
+        cut = min((place for stop in request.decoding.until if (place := text.find(stop)) >= 0), default=None)
+        if cut is not None:
+            reason, text = StopReason.UNTIL, text[:cut]
+        else:
+            reason = StopReason.LIMIT if end is None else StopReason.EOS
+        return Answer(request.key, text.strip(), reason, prompt_tokens, len(said))
+
+    # ---- options ----------------------------------------------------------------------------------------------------
+
+    def score_options(self, requests: Sequence[OptionRequest]) -> list[dict[str, float]]:
+        """One forward pass a distinct prompt. Log-probabilities are over the whole vocabulary."""
+        torch = require("torch")
+        if not requests:
+            return []
+        prompts = list(dict.fromkeys(request.prompt for request in requests))
+        ids, mask = self._padded(prompts)
+        positions = (mask.cumsum(-1) - 1).clamp(min=0)
+        with torch.inference_mode():
+            logits = self._model(input_ids=ids, attention_mask=mask, position_ids=positions, logits_to_keep=1).logits
+        logprobs = dict(zip(prompts, logits[:, -1].float().log_softmax(-1), strict=True))
+        return [
+            {
+                option: float(logprobs[request.prompt][token])
+                for option, token in self._single_tokens(request.prompt, request.options).items()
+            }
+            for request in requests
+        ]
+
+    def _single_tokens(self, prompt: str, options: Sequence[str]) -> dict[str, int]:
+        """The options that are exactly one token more than the prompt."""
+        before, *after = self._encode([prompt, *(prompt + option for option in options)])
+        return {
+            option: tokens[-1]
+            for option, tokens in zip(options, after, strict=True)
+            if len(tokens) == len(before) + 1 and tokens[:-1] == before
+        }
+
+
+def _out_of_memory(error: Exception) -> bool:
+    """A GPU's error has a class of its own; the CPU allocator's is a plain RuntimeError with these words."""
+    torch = require("torch")
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+
+
+def _free_memory() -> int:
+    """Bytes that can be had without swapping; 4 GB where the system does not say (not Linux)."""
+    try:
+        with open("/proc/meminfo", encoding="ascii") as stream:
+            fields = dict(line.split(":", 1) for line in stream)
+        return int(fields["MemAvailable"].split()[0]) * 1_024
+    except (OSError, KeyError):
+        return 4 * 1_024**3

@@ -1,0 +1,147 @@
+"""Where a model's weights come from: the hub at a pinned commit, a local folder, or a GGUF file in a package.
+
+Each knows its identity without torch and without loading anything, and gives a folder in the hub's layout
+(`config.json`, tokenizer files, `*.safetensors`) when asked for one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from harness.cache import build_once, remembered_digest
+from harness.digests import digest_of
+from harness.errors import CheckpointMismatch, MissingPart
+from harness.extras import package_folder, require
+
+__all__ = ["FolderWeights", "GgufWeights", "HubWeights", "LoraCheckpoint", "Weights"]
+
+_PATTERNS = ("*.json", "*.safetensors", "*.model", "*.jinja", "*.txt")
+"""What is read of a repository or folder. No pickles: loading one runs what is in it."""
+
+
+class Weights(Protocol):
+    @property
+    def label(self) -> str:
+        """What people call it: the repository, the folder, the file."""
+
+    @property
+    def identity(self) -> Mapping[str, Any]: ...
+
+    def folder(self) -> Path:
+        """The files, fetched or converted if need be."""
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted({path for pattern in _PATTERNS for path in folder.glob(pattern) if path.is_file()})
+
+
+class HubWeights:
+    """A repository at a commit. The commit is its identity: the hub never changes what a commit holds."""
+
+    def __init__(self, repository: str, revision: str) -> None:
+        self.label = f"{repository}@{revision[:8]}"
+        self._repository, self._revision = repository, revision
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        return {"repository": self._repository, "revision": self._revision}
+
+    def folder(self) -> Path:
+        hub = require("huggingface_hub")
+        ask = {"repo_id": self._repository, "revision": self._revision, "allow_patterns": list(_PATTERNS)}
+        try:
+            return Path(hub.snapshot_download(**ask, local_files_only=True))
+        except hub.errors.LocalEntryNotFoundError:
+            pass  # not in the cache: ask the hub
+        try:
+            return Path(hub.snapshot_download(**ask))
+        except hub.errors.GatedRepoError as error:
+            raise MissingPart(
+                f"{self._repository} is gated: ask for access on its hub page, then run `hf auth login`"
+            ) from error
+        except hub.errors.HfHubHTTPError as error:
+            raise MissingPart(f"{self.label}: the hub says: {str(error).splitlines()[0]}") from error
+        except (hub.errors.LocalEntryNotFoundError, OSError) as error:
+            raise MissingPart(
+                f"{self.label} is not in the local cache and the hub cannot be reached; connect, or give a local "
+                "folder as `pretrained`"
+            ) from error
+
+
+class FolderWeights:
+    """A local folder in the hub's layout; its identity is what the files hold, not where they lie."""
+
+    def __init__(self, path: Path, cache: Path) -> None:
+        self.label = str(path)
+        self._path, self._cache = path, cache
+        if not (path / "config.json").is_file() or not list(path.glob("*.safetensors")):
+            raise MissingPart(f"{path}: holds no model; a folder with config.json and *.safetensors is needed")
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        files = {path.name: remembered_digest(path, self._cache) for path in _files(self._path)}
+        return {"folder": digest_of({name: value for name, value in files.items() if name != "README.md"})}
+
+    def folder(self) -> Path:
+        return self._path
+
+
+class GgufWeights:
+    """A GGUF file in an installed package, dequantised once to float32 safetensors, which is exact, in the cache."""
+
+    def __init__(self, package: str, file: str, install: str, cache: Path) -> None:
+        self.label = f"{package}/{file}"
+        self._cache = cache
+        self._file = package_folder(package, install) / file
+        if not self._file.is_file():
+            raise MissingPart(f"the package {package} holds no {file}; run: {install}")
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        return {"gguf": remembered_digest(self._file, self._cache)}
+
+    def folder(self) -> Path:
+        return build_once(self._cache, "weights", {"format": 1, **self.identity}, self._convert)
+
+    def _convert(self, folder: Path) -> None:
+        require("gguf")
+        transformers = require("torch", "transformers")
+        transformers.utils.logging.disable_progress_bar()
+        origin = {"pretrained_model_name_or_path": str(self._file.parent), "gguf_file": self._file.name}
+        model = transformers.AutoModelForCausalLM.from_pretrained(
+            **origin, dtype="float32", quantization_config=transformers.GgufConfig(dequantize=True)
+        )
+        model.save_pretrained(folder)
+        transformers.AutoTokenizer.from_pretrained(**origin).save_pretrained(folder)
+
+
+class LoraCheckpoint:
+    """A PEFT folder. Raises `MissingPart` when it is not whole."""
+
+    def __init__(self, path: Path, cache: Path) -> None:
+        self.path = path
+        self._cache = cache
+        missing = [n for n in ("adapter_config.json", "adapter_model.safetensors") if not (path / n).is_file()]
+        if missing:
+            raise MissingPart(
+                f"{path}: no LoRA checkpoint there (lacks {' and '.join(missing)}); train or fetch it first"
+            )
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        names = ("adapter_config.json", "adapter_model.safetensors", "tokenizer_config.json", "chat_template.jinja")
+        present = [self.path / name for name in names if (self.path / name).is_file()]
+        return {"lora": digest_of({path.name: remembered_digest(path, self._cache) for path in present})}
+
+    def check_base(self, accepted: set[str], base: str) -> None:
+        """Raises `CheckpointMismatch` when the checkpoint names a base that is none of `accepted`."""
+        config = json.loads((self.path / "adapter_config.json").read_text(encoding="utf-8"))
+        trained_on = config.get("base_model_name_or_path")
+        if trained_on and trained_on not in accepted:
+            raise CheckpointMismatch(
+                f"{self.path}: this LoRA checkpoint was trained on {trained_on!r}, and the entry puts it on {base!r} "
+                f"({', '.join(sorted(accepted))}); mend `base`, or set `peft_base: {trained_on}` if they are the same"
+            )

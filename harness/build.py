@@ -1,0 +1,317 @@
+"""From entries to objects: the only module that knows concrete classes. What is heavy is imported by what is built,
+when it is first used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from harness.cache import build_once, remembered_digest
+from harness.digests import digest_of
+from harness.errors import HarnessError, MissingPart, UsageError
+from harness.extras import package_folder, require
+from harness.interfaces import Judge, ModelAdapter, Progress, Retriever, Source
+from harness.prompts import render
+from harness.records import Arm, Decoding, TaskPlan
+from harness.registry import Catalog
+from harness.schema import (
+    Bm25Entry,
+    DecodingEntry,
+    DenseEntry,
+    EncoderEntry,
+    HybridEntry,
+    JudgeEntry,
+    ModelEntry,
+    RankBm25Entry,
+    RetrievalEntry,
+    RetrieverEntry,
+    TaskEntry,
+)
+
+__all__ = [
+    "ModelOverrides",
+    "build_judge",
+    "build_model",
+    "build_retriever",
+    "build_source",
+    "plan_of",
+    "resolved_model",
+]
+
+
+# ---- tasks ----------------------------------------------------------------------------------------------------------
+
+
+def decoding_of(entry: DecodingEntry) -> Decoding:
+    return Decoding(
+        max_gen_toks=entry.max_gen_toks,
+        temperature=entry.temperature if entry.do_sample else 0.0,
+        top_p=entry.top_p,
+        until=tuple(entry.until),
+    )
+
+
+def plan_of(entry: TaskEntry, arm: Arm, limit: int | None, seed: int) -> TaskPlan:
+    return TaskPlan(
+        task=entry.task,
+        alias=entry.task_alias or entry.task,
+        version=entry.metadata.version,
+        split=entry.test_split,
+        doc_to_text=entry.doc_to_text,
+        doc_to_target=entry.doc_to_target,
+        system_instruction=entry.system_instruction,
+        within_document=entry.retrieval.scope == "document",
+        top_k=entry.retrieval.top_k,
+        max_references=entry.max_references,
+        decoding=decoding_of(entry.generation_kwargs),
+        metrics=tuple(metric.metric for metric in entry.metric_list),
+        arm=arm,
+        limit=limit,
+        seed=seed,
+    )
+
+
+def build_source(entry: TaskEntry, data: Path | None) -> Source:
+    """The data pack where one is given, else what the entry names."""
+    if data is not None:
+        from harness.sources.pack import DataPack
+
+        def cluster_of(row: Mapping[str, Any]) -> str:
+            return render(entry.doc_to_cluster, doc=row, question=row["question"])
+
+        splits = (entry.training_split, entry.test_split)
+        return DataPack(data, cluster_of, splits, entry.finetune.pool, entry.finetune.seed)
+    if entry.world is not None:
+        return _world(entry.world.documents, entry.world.questions, entry.finetune.pool, entry.world.seed)
+    raise MissingPart(
+        f"task {entry.task}: reading {entry.dataset_path} from the hub is not built yet; give a data pack: --data DIR"
+    )
+
+
+@lru_cache(maxsize=4)
+def _world(documents: int, questions: int, pool: int, seed: int) -> Source:
+    """Kept, so that several models and arms of one command share one world."""
+    from harness.sources.telecom.source import TelecomWorld
+
+    return TelecomWorld(documents, questions, pool, seed)
+
+
+# ---- retrieval ------------------------------------------------------------------------------------------------------
+
+
+def build_retriever(entry: RetrievalEntry, source: Source, arm: Arm, cache: Path, progress: Progress) -> Retriever:
+    from harness.retrieval.base import Chunks, NoRetriever, OracleRetriever
+    from harness.retrieval.chunk_store import ChunkStore
+    from harness.retrieval.chunking import Chunker
+
+    if arm == Arm.CLOSED_BOOK:
+        return NoRetriever()
+    chunker = Chunker(entry.chunk_chars, entry.chunk_overlap)
+    identity = {
+        "format": 1,
+        "corpus": source.identity["corpus"],
+        "chunker": {"rule": "paragraph-sentence-word", "chars": chunker.chars, "overlap": chunker.overlap},
+    }
+
+    def open_store() -> ChunkStore:
+        def build(folder: Path) -> None:
+            ChunkStore.build(folder, source.documents(), chunker)
+
+        return ChunkStore(build_once(cache, "chunks", identity, build))
+
+    chunks = Chunks(identity, open_store)
+    return OracleRetriever(chunks) if arm == Arm.ORACLE else _ranker(entry.retriever, chunks, cache, progress)
+
+
+def _ranker(entry: RetrieverEntry, chunks: Any, cache: Path, progress: Progress) -> Any:
+    match entry:
+        case Bm25Entry():
+            from harness.retrieval.bm25 import Bm25Retriever
+
+            return Bm25Retriever(chunks, entry.model_dump(), cache)
+        case RankBm25Entry():
+            from harness.retrieval.bm25 import RankBm25Retriever
+
+            return RankBm25Retriever(chunks, entry.model_dump())
+        case DenseEntry():
+            from harness.retrieval.dense import DenseRetriever
+
+            encoder, identity = _encoder(entry.encoder, cache)
+            return DenseRetriever(
+                chunks, {"kind": "dense", "index": entry.index, "encoder": identity}, cache, encoder, progress
+            )
+        case HybridEntry():
+            from harness.retrieval.hybrid import HybridRetriever
+
+            parts = [_ranker(part, chunks, cache, progress) for part in entry.parts]
+            return HybridRetriever(chunks, {"kind": "hybrid", "depth": entry.depth, "rrf_k": entry.rrf_k}, parts)
+
+
+def _encoder(entry: EncoderEntry, cache: Path) -> tuple[Callable[[], Any], Mapping[str, Any]]:
+    """How to open a sentence encoder, and its identity, which needs no torch."""
+    if entry.package is not None:
+        folder = package_folder(entry.package, entry.install or f"pip install {entry.package}") / entry.folder
+        identity = _folder_identity(folder, cache)
+    elif _is_local(str(entry.pretrained)):
+        folder = Path(str(entry.pretrained)).expanduser()
+        identity = _folder_identity(folder, cache)
+    else:
+        from harness.adapters.weights import HubWeights
+
+        if entry.revision is None:
+            raise UsageError(f"encoder {entry.pretrained}: a hub model needs its `revision`")
+        weights = HubWeights(str(entry.pretrained), entry.revision)
+        identity = dict(weights.identity)
+        return lambda: _open_encoder(weights.folder(), entry.max_seq_length), {
+            **identity,
+            "max_seq_length": entry.max_seq_length,
+        }
+    return lambda: _open_encoder(folder, entry.max_seq_length), {**identity, "max_seq_length": entry.max_seq_length}
+
+
+def _folder_identity(folder: Path, cache: Path) -> dict[str, Any]:
+    """The digest of an encoder's folder, sub-folders included."""
+    files = sorted(path for path in folder.rglob("*") if path.suffix in (".json", ".txt", ".safetensors", ".model"))
+    if not files:
+        raise MissingPart(f"{folder}: holds no sentence-transformers model")
+    return {"folder": digest_of({str(path.relative_to(folder)): remembered_digest(path, cache) for path in files})}
+
+
+def _open_encoder(folder: Path, max_seq_length: int | None) -> Any:
+    require("torch", "faiss", "sentence_transformers")
+    from harness.retrieval.dense import SentenceEncoder
+
+    return SentenceEncoder(folder, max_seq_length)
+
+
+# ---- models ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ModelOverrides:
+    """What the command line says over an entry."""
+
+    device: str | None = None
+    batch_size: int | str | None = None
+    peft: str | None = None
+    """A LoRA checkpoint on an entry that is not a LoRA entry itself (`--model_args peft=`)."""
+
+
+def resolved_model(catalog: Catalog, entry: ModelEntry) -> tuple[ModelEntry, ModelEntry | None]:
+    """A LoRA entry with all that it leaves to its base filled in, and the base; any other entry as it is."""
+    if entry.base is None:
+        return entry, None
+    base = catalog.model(entry.base)
+    if base.base is not None:
+        raise HarnessError(
+            f"models/{entry.model}.yaml: base: {entry.base!r} is itself a LoRA checkpoint; name its base"
+        )
+    inherited = base.model_dump(exclude_unset=True, exclude={"model", "model_alias", "description", "tag"})
+    own = entry.model_dump(exclude_unset=True, exclude={"base", "peft"})
+    whole = ModelEntry.model_validate({**inherited, **own})
+    return whole.model_copy(update={"base": entry.base, "peft": entry.peft}), base
+
+
+def build_model(
+    catalog: Catalog, entry: ModelEntry, task: str, cache: Path, overrides: ModelOverrides | None = None
+) -> ModelAdapter:
+    entry, base = resolved_model(catalog, entry)
+    if entry.engine == "scripted":
+        from harness.adapters.scripted import ScriptedAdapter
+
+        return ScriptedAdapter(
+            entry.script or [], name=entry.model, window=entry.max_length or 8_192, licence=entry.licence
+        )
+    from harness.adapters.transformers import LoadSettings, TransformersAdapter
+    from harness.adapters.weights import LoraCheckpoint
+
+    overrides = overrides or ModelOverrides()
+    weights = _weights(entry, cache)
+    lora = None
+    if (peft := entry.peft or overrides.peft) is not None:
+        lora = LoraCheckpoint(Path(peft.replace("{task}", task)).expanduser(), cache)
+        below = base or entry
+        accepted = {below.model, *(str(name) for name in (below.pretrained, entry.peft_base) if name)}
+        lora.check_base(accepted, below.model)
+    settings = LoadSettings(
+        dtype=entry.dtype,
+        quantization=entry.quantization,
+        device=overrides.device,
+        device_map=entry.device_map,
+        batch_size=overrides.batch_size or entry.batch_size,  # type: ignore[arg-type]
+        max_length=entry.max_length,
+        chat_template=entry.chat_template,
+        licence=entry.licence,
+    )
+    return TransformersAdapter(entry.model, weights, settings, lora)
+
+
+def _weights(entry: ModelEntry, cache: Path) -> Any:
+    from harness.adapters.weights import FolderWeights, GgufWeights, HubWeights
+
+    if entry.gguf is not None:
+        return GgufWeights(entry.gguf.package, entry.gguf.file, entry.gguf.install, cache)
+    pretrained = str(entry.pretrained)
+    if _is_local(pretrained):
+        return FolderWeights(Path(pretrained).expanduser(), cache)
+    if entry.revision is None:
+        raise UsageError(
+            f"model {entry.model}: {pretrained} is a hub id without a `revision`, and no folder of that name is here"
+        )
+    return HubWeights(pretrained, entry.revision)
+
+
+def _is_local(pretrained: str) -> bool:
+    return pretrained.startswith((".", "/", "~")) or Path(pretrained).is_dir()
+
+
+# ---- judges ---------------------------------------------------------------------------------------------------------
+
+
+def build_judge(
+    catalog: Catalog, entry: JudgeEntry, task: str, cache: Path, overrides: ModelOverrides | None = None
+) -> Judge:
+    match entry.kind:
+        case "facts":
+            from harness.judging.facts import FactsJudge
+
+            return FactsJudge(entry.judge)
+        case "scripted":
+            from harness.judging.scripted import ScriptedJudge
+
+            return ScriptedJudge(entry.script or ["3"], name=entry.judge, repeats=entry.repeats)
+        case "geval":
+            from harness.judging.geval import GEvalJudge
+
+            adapter = build_model(catalog, catalog.model(str(entry.model)), task, cache, overrides)
+            return GEvalJudge(entry.judge, _geval_settings(entry), adapter)
+
+
+def _geval_settings(entry: JudgeEntry) -> Any:
+    from harness.judging.geval import CriterionText, GEvalSettings
+
+    assert entry.prompt is not None, "the schema checks it"
+    assert entry.form is not None, "the schema checks it"
+    assert entry.scoring is not None, "the schema checks it"
+    return GEvalSettings(
+        prompt=entry.prompt,
+        form=entry.form,
+        criteria=tuple(
+            CriterionText(name, c.title, c.definition, dict(sorted(c.levels.items())), tuple(c.steps))
+            for name, c in entry.criteria.items()
+        ),
+        scoring=entry.scoring,
+        decoding=decoding_of(entry.generation_kwargs),
+        system=entry.system_instruction,
+        repeats=entry.repeats,
+        low=entry.scale.low,
+        high=entry.scale.high,
+        sees_passages="passages" in entry.sees,
+        sees_reference="reference" in entry.sees,
+        max_answer_chars=entry.max_answer_chars,
+        max_unscored=entry.max_unscored,
+    )

@@ -1,0 +1,64 @@
+"""Where derived files lie, and how they are made once, under a key that says everything they depend on.
+
+`$HARNESS_CACHE`, else `$XDG_CACHE_HOME/harness`, else `~/.cache/harness`. Safe to delete: everything in it but the
+store of answers is made again when needed, and the store only costs the work again.
+
+A folder is built beside its place and renamed into it, so a folder that is there is whole; two processes that build the same one
+both succeed and one of the two copies stays.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.digests import digest_of, digest_of_file
+
+__all__ = ["build_once", "cache_folder", "remembered_digest"]
+
+
+def cache_folder() -> Path:
+    """The cache's root, made if need be."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    folder = Path(os.environ.get("HARNESS_CACHE") or Path(base) / "harness")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def remembered_digest(file: Path, cache: Path) -> str:
+    """SHA-256 of a large file, remembered by its path, size and time of change, so that 15 GB are read once."""
+    status = file.resolve().stat()
+    note = cache / "digests" / digest_of([str(file.resolve()), status.st_size, status.st_mtime_ns])[:32]
+    if note.is_file():
+        return note.read_text(encoding="ascii")
+    digest = digest_of_file(file)
+    note.parent.mkdir(parents=True, exist_ok=True)
+    part = note.with_suffix(f".{os.getpid()}")
+    part.write_text(digest, encoding="ascii")
+    part.replace(note)
+    return digest
+
+
+def build_once(cache: Path, kind: str, depends_on: Mapping[str, Any], build: Callable[[Path], None]) -> Path:
+    """The folder `cache/kind/<digest>`, made by `build(folder)` when it is not there yet."""
+    place = cache / kind / digest_of(depends_on)[:32]
+    if place.is_dir():
+        return place
+    place.parent.mkdir(parents=True, exist_ok=True)
+    workshop = Path(tempfile.mkdtemp(prefix=".building-", dir=place.parent))
+    try:
+        build(workshop)
+        (workshop / "depends_on.json").write_text(json.dumps(depends_on, indent=1, sort_keys=True), encoding="utf-8")
+        try:
+            os.rename(workshop, place)
+        except OSError:  # somebody else was first
+            if not place.is_dir():
+                raise
+    finally:
+        shutil.rmtree(workshop, ignore_errors=True)
+    return place

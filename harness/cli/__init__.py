@@ -1,0 +1,57 @@
+"""The `harness` command: one file a subcommand; each parses, calls and prints. Heavy imports wait for `run`.
+
+Flags are lm-eval's where the idea is the same; `--include-path` and `--include_path` are the same flag.
+Exit codes: 0 done; 1 a check found something; 2 something the user can put right, one line each; 130 stopped by hand.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from harness import __version__
+from harness.cli import evaluation, leaderboards, listing, showing, validation
+from harness.errors import HarnessError
+
+__all__ = ["main", "make_parser"]
+
+_COMMANDS = (evaluation, listing, showing, validation, leaderboards)
+
+
+def make_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="harness",
+        description="Does fine-tuning help my RAG system, how sure are we, and if not, why?",
+        epilog="Start with: harness eval --task telecom --model smollm2-135m --limit 40",
+    )
+    parser.add_argument("--version", action="version", version=f"harness {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for module in _COMMANDS:
+        module.add(commands)
+    return parser
+
+
+def _underscored(argument: str) -> str:
+    """`--include-path=x-y` as `--include_path=x-y`; what is no long flag stays as it is."""
+    if not argument.startswith("--") or argument == "--":
+        return argument
+    name, equals, value = argument[2:].partition("=")
+    return f"--{name.replace('-', '_')}{equals}{value}"
+
+
+def main(arguments: Sequence[str]) -> int:
+    options = make_parser().parse_args([_underscored(argument) for argument in arguments])
+    options.command_line = "harness " + " ".join(arguments)
+    try:
+        return int(options.run(options))
+    except HarnessError as error:
+        for problem in error.problems:
+            print(f"harness: {problem}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("harness: stopped; what was computed is stored, and the same command goes on from there", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # `harness list | head`
+        sys.stderr.close()
+        return 0

@@ -1,0 +1,35 @@
+"""What several subcommands share: flags and their values."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from harness.registry import Catalog
+
+__all__ = ["add_include_path", "catalog_of", "names_of"]
+
+
+def add_include_path(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--include_path",
+        action="append",
+        type=Path,
+        default=[],
+        metavar="DIR",
+        help="a folder with your own tasks/, models/, judges/ or leaderboards/; its entries win over shipped ones "
+        "(may be given several times)",
+    )
+
+
+def catalog_of(options: argparse.Namespace) -> Catalog:
+    from harness.registry import Catalog
+
+    return Catalog(options.include_path)
+
+
+def names_of(values: list[str]) -> list[str]:
+    """Names given with spaces, commas or both, each once."""
+    return list(dict.fromkeys(name for value in values for name in value.split(",") if name))

@@ -1,0 +1,110 @@
+"""Progress on standard error: bars on a terminal, a plain line now and then elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+from harness.interfaces import Progress
+
+__all__ = ["make_progress"]
+
+_PLAIN_EVERY = 20.0  # seconds between two plain lines of one stage
+
+
+def make_progress() -> Progress:
+    return _BarProgress() if sys.stderr.isatty() else _PlainProgress()
+
+
+class _Rates:
+    """Items and tokens a second of the stage at hand."""
+
+    def __init__(self, total: int, done: int) -> None:
+        self.started, self.total, self.before, self.done, self.tokens = time.monotonic(), total, done, done, 0
+
+    def text(self) -> str:
+        seconds = max(time.monotonic() - self.started, 1e-6)
+        items = (self.done - self.before) / seconds
+        parts = [f"{items:.2f} items/s" if items < 10 else f"{items:.0f} items/s"]
+        if self.tokens:
+            parts.append(f"{self.tokens / seconds:.0f} tokens/s")
+        return ", ".join(parts) if self.done > self.before else "from the store"
+
+
+class _PlainProgress:
+    def __init__(self) -> None:
+        self._stage, self._rates, self._said = "", _Rates(0, 0), 0.0
+
+    def start(self, stage: str, total: int, done: int = 0) -> None:
+        self._stage, self._rates, self._said = stage, _Rates(total, done), time.monotonic()
+
+    def advance(self, items: int, tokens: int = 0) -> None:
+        self._rates.done += items
+        self._rates.tokens += tokens
+        if time.monotonic() - self._said > _PLAIN_EVERY and self._rates.done < self._rates.total:
+            self._say()
+
+    def finish(self) -> None:
+        if self._rates.total:
+            self._say()
+
+    def _say(self) -> None:
+        self._said = time.monotonic()
+        print(
+            f"{self._stage}: {self._rates.done}/{self._rates.total} ({self._rates.text()})", file=sys.stderr, flush=True
+        )
+
+    def note(self, text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+
+class _BarProgress:
+    """A bar a stage, by rich. The bars of finished stages stay."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            SpinnerColumn,
+            TextColumn,
+            TimeRemainingColumn,
+        )
+
+        self._console = Console(stderr=True)
+        self._new = lambda: Progress(
+            SpinnerColumn(finished_text="✓"),
+            TextColumn("{task.description:<9}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(elapsed_when_finished=True),
+            TextColumn("{task.fields[rates]}"),
+            console=self._console,
+        )
+        self._bars: Any = None
+        self._task: Any = None
+        self._rates = _Rates(0, 0)
+
+    def start(self, stage: str, total: int, done: int = 0) -> None:
+        self.finish()
+        self._rates = _Rates(total, done)
+        self._bars = self._new()
+        self._task = self._bars.add_task(stage, total=total, completed=done, rates="")
+        self._bars.start()
+
+    def advance(self, items: int, tokens: int = 0) -> None:
+        self._rates.done += items
+        self._rates.tokens += tokens
+        if self._bars is not None:
+            self._bars.update(self._task, advance=items, rates=self._rates.text())
+
+    def finish(self) -> None:
+        if self._bars is not None:
+            self._bars.update(self._task, rates=self._rates.text())
+            self._bars.stop()
+            self._bars = None
+
+    def note(self, text: str) -> None:
+        self._console.print(text, highlight=False, markup=False)

@@ -1,0 +1,299 @@
+"""`harness eval`: tasks × models × arms, each a run."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.cli.common import add_include_path, catalog_of, names_of
+
+if TYPE_CHECKING:
+    from harness.evaluate import Outcome, Parts
+    from harness.interfaces import Judge, Progress
+    from harness.records import TaskPlan
+    from harness.registry import Catalog
+    from harness.schema import ModelEntry, TaskEntry
+
+__all__ = ["add"]
+
+_DESCRIPTION = """Retrieves, asks the model, judges its answers and writes a run folder, for each task, model and arm.
+Whatever is stored already is not computed again: the same command a second time takes seconds, and a stopped one goes on."""
+
+
+def add(commands: Any) -> None:
+    parser = commands.add_parser("eval", aliases=["run"], help="evaluate models on tasks", description=_DESCRIPTION)
+    what = parser.add_argument_group("what")
+    what.add_argument("--task", "--tasks", "-t", nargs="+", required=True, metavar="NAME", help="tasks, groups or tags")
+    what.add_argument(
+        "--model", "-M", nargs="+", required=True, metavar="NAME", help="model entries, or `hf` with --model_args"
+    )
+    what.add_argument(
+        "--model_args",
+        "-a",
+        metavar="K=V,…",
+        help="with --model hf: pretrained=, revision=, peft=, dtype=, load_in_4bit=, …",
+    )
+    what.add_argument("--arm", nargs="+", default=["rag"], metavar="ARM", help="rag (default), closed_book, oracle")
+    what.add_argument("--judge", metavar="NAME", help="a judge entry; the task's own where it is not said")
+    what.add_argument(
+        "--data", type=Path, metavar="DIR", help="read the task from this data pack and not from its source"
+    )
+    what.add_argument(
+        "--limit", "-L", metavar="N", help="only the first N questions, or a share below 1; for trying out"
+    )
+    what.add_argument(
+        "--gen_kwargs", metavar="K=V,…", help="over the task's: max_gen_toks=, temperature=, do_sample=, top_p="
+    )
+    what.add_argument("--seed", type=int, default=0, help="for sampled answers (default 0)")
+    how = parser.add_argument_group("how")
+    how.add_argument(
+        "--batch_size", "-b", default=None, metavar="N|auto", help="prompts at a time; the entry's where it is not said"
+    )
+    how.add_argument("--device", metavar="DEV", help="cpu, cuda, cuda:1; a GPU if there is one where it is not said")
+    how.add_argument(
+        "--output_path",
+        "-o",
+        type=Path,
+        default=Path("results"),
+        metavar="DIR",
+        help="for run folders (default results)",
+    )
+    how.add_argument("--store", type=Path, metavar="FILE", help="the store; in the cache folder where it is not said")
+    add_include_path(how)  # type: ignore[arg-type]
+    parser.set_defaults(run=run)
+
+
+# ---- flags ----------------------------------------------------------------------------------------------------------
+
+
+def _pairs(text: str | None, flag: str) -> dict[str, Any]:
+    """`a=1,b=x` with values read as YAML reads them."""
+    import yaml
+
+    from harness.errors import UsageError
+
+    pairs: dict[str, Any] = {}
+    for part in (text or "").split(","):
+        if not part:
+            continue
+        key, equals, value = part.partition("=")
+        if not equals:
+            raise UsageError(f"{flag}: {part!r} is not key=value")
+        pairs[key.strip()] = yaml.safe_load(value)
+    return pairs
+
+
+def _limit(text: str | None) -> float | None:
+    from harness.errors import UsageError
+
+    if text is None:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if value <= 0 or (value >= 1 and value != int(value)):
+        raise UsageError(f"--limit {text}: give a whole number from 1, or a share between 0 and 1")
+    return value
+
+
+def _batch_size(text: str | None) -> int | str | None:
+    from harness.errors import UsageError
+
+    if text is None or text == "auto":
+        return text
+    if not text.isdigit() or int(text) < 1:
+        raise UsageError(f"--batch_size {text}: give a whole number from 1, or auto")
+    return int(text)
+
+
+def _arms(values: list[str]) -> list[Any]:
+    from harness.errors import UsageError, near_names
+    from harness.records import Arm
+
+    known = [arm.value for arm in Arm]
+    for name in (names := names_of(values)):
+        if name not in known:
+            raise UsageError(
+                f"--arm {name}: there is no such arm{near_names(name, known)}; it can be {', '.join(known)}"
+            )
+    return [Arm(name) for name in names]
+
+
+def _check_output(path: Path) -> None:
+    from harness.errors import UsageError
+
+    for place in (path, *path.parents):
+        if place.exists() and not place.is_dir():
+            raise UsageError(f"--output_path {path}: {place} is a file; name a folder")
+
+
+_MODEL_ARGS = {"pretrained", "revision", "peft", "dtype", "load_in_4bit", "load_in_8bit", "device_map", "max_length"}
+
+
+def _hf_entry(arguments: dict[str, Any]) -> Any:
+    """`--model hf --model_args pretrained=…,peft=…` as a model entry; (entry, folder of its LoRA checkpoint)."""
+    from harness.errors import UsageError, near_names
+    from harness.evaluate.folder import sanitise
+    from harness.schema import ModelEntry, check
+
+    unknown = [f"{key}{near_names(key, _MODEL_ARGS)}" for key in arguments if key not in _MODEL_ARGS]
+    if unknown or "pretrained" not in arguments:
+        wrong = f"unknown {', '.join(unknown)}" if unknown else "pretrained= is missing"
+        raise UsageError(f"--model_args: {wrong}; it can have {', '.join(sorted(_MODEL_ARGS))}")
+    values = dict(arguments)
+    peft = values.pop("peft", None)
+    bits = ["4bit"] * bool(values.pop("load_in_4bit", False)) + ["8bit"] * bool(values.pop("load_in_8bit", False))
+    name = str(values["pretrained"]).strip("/.").split("/")[-1] + (
+        f"+{str(peft).rstrip('/').split('/')[-1]}" if peft else ""
+    )
+    values |= {
+        "model": sanitise(name).replace("+", "-"),
+        "description": "from --model_args",
+        "licence": "not stated",
+        "metadata": {"version": 0},
+        **({"quantization": bits[0]} if bits else {}),
+    }
+    entry, problems = check(ModelEntry, values, "--model_args")
+    if entry is None:
+        raise UsageError(*problems)
+    return entry, peft
+
+
+# ---- one command ----------------------------------------------------------------------------------------------------
+
+
+def run(options: argparse.Namespace) -> int:
+    from harness.cache import cache_folder
+    from harness.cli.console import make_progress
+    from harness.cli.results import print_outcomes
+    from harness.store import Store
+
+    catalog = catalog_of(options)
+    limit, arms = _limit(options.limit), _arms(options.arm)
+    options.batch_size = _batch_size(options.batch_size)
+    _check_output(options.output_path)
+    tasks, groups = catalog.expand_tasks(names_of(options.task))
+    entries = [_with_gen_kwargs(catalog.task(name), options) for name in tasks]
+    models = [_model_entry(catalog, name, options) for name in names_of(options.model)]
+    if options.judge is not None:
+        catalog.judge(options.judge)
+    for entry in entries:  # a mistake in the last combination is told before the first is computed
+        catalog.judge(options.judge or entry.judge)
+
+    progress = make_progress()
+    if limit is not None:
+        progress.note(f"--limit {options.limit}: for trying out; not a result to report")
+    outcomes: list[Outcome] = []
+    with Store(options.store or cache_folder() / "store.sqlite") as store:
+        for entry in entries:
+            for model in models:
+                for arm in arms:
+                    plan, parts = _prepare(options, catalog, entry, model, arm, limit, progress)
+                    outcomes.append(_evaluate(options, plan, parts, store, progress))
+    print_outcomes(outcomes, groups, options)
+    return 0
+
+
+def _with_gen_kwargs(entry: TaskEntry, options: argparse.Namespace) -> TaskEntry:
+    from harness.errors import UsageError
+    from harness.schema import DecodingEntry, check
+
+    given = _pairs(options.gen_kwargs, "--gen_kwargs")
+    if not given:
+        return entry
+    if "temperature" in given and "do_sample" not in given:
+        given |= {"do_sample": float(given["temperature"]) > 0}
+    decoding, problems = check(DecodingEntry, {**entry.generation_kwargs.model_dump(), **given}, "--gen_kwargs")
+    if decoding is None:
+        raise UsageError(*problems)
+    return entry.model_copy(update={"generation_kwargs": decoding})
+
+
+def _model_entry(catalog: Catalog, name: str, options: argparse.Namespace) -> tuple[ModelEntry, str | None]:
+    from harness.errors import UsageError
+
+    if name == "hf":
+        entry, peft = _hf_entry(_pairs(options.model_args, "--model_args"))
+        return entry, peft
+    if options.model_args:
+        raise UsageError("--model_args goes with --model hf; a model entry says its own")
+    return catalog.model(name), None
+
+
+def _prepare(
+    options: argparse.Namespace,
+    catalog: Catalog,
+    entry: TaskEntry,
+    model: tuple[ModelEntry, str | None],
+    arm: Any,
+    limit: float | None,
+    progress: Progress,
+) -> tuple[TaskPlan, Parts]:
+    """Builds everything, and fetches what must be fetched, before anything is computed."""
+    from harness.build import ModelOverrides, build_model, build_retriever, build_source, plan_of
+    from harness.cache import cache_folder
+    from harness.evaluate import Parts
+
+    cache = cache_folder()
+    source = build_source(entry, options.data)
+    number = None
+    if limit is not None:
+        number = int(limit) if limit >= 1 else max(1, int(limit * len(source.questions(entry.test_split))))
+    model_entry, peft = model
+    overrides = ModelOverrides(options.device, options.batch_size, peft)
+    adapter = build_model(catalog, model_entry, entry.task, cache, overrides)
+    adapter.prepare()
+    judge, judge_entry = _judge(options, catalog, entry, cache, progress)
+    parts = Parts(
+        source=source,
+        retriever=build_retriever(entry.retrieval, source, arm, cache, progress),
+        adapter=adapter,
+        judge=judge,
+        entries={
+            "task": entry.model_dump(exclude_none=True),
+            "model": model_entry.model_dump(exclude_none=True),
+            "judge": judge_entry,
+        },
+    )
+    return plan_of(entry, arm, number, options.seed), parts
+
+
+def _judge(
+    options: argparse.Namespace, catalog: Catalog, task: TaskEntry, cache: Path, progress: Progress
+) -> tuple[Judge, dict[str, Any]]:
+    """The judge that was asked for must be there. A task's own judge whose model cannot be had here leaves the marks
+    open: answers and metrics are made all the same, and the marks can be made later from the store."""
+    from harness.build import ModelOverrides, build_judge
+    from harness.errors import MissingPart
+    from harness.judging.unavailable import UnavailableJudge
+
+    entry = catalog.judge(options.judge or task.judge)
+    try:
+        judge = build_judge(catalog, entry, task.task, cache, ModelOverrides(device=options.device))
+        judge.prepare()
+    except MissingPart as error:
+        if options.judge is not None:
+            raise
+        progress.note(
+            f"judge {entry.judge}: {error}; answers and metrics are made, marks are left open (another: --judge)"
+        )
+        judge = UnavailableJudge(entry.judge, tuple(entry.criteria), f"the judge's model is not here: {error}")
+    return judge, entry.model_dump(exclude_none=True)
+
+
+def _evaluate(options: argparse.Namespace, plan: TaskPlan, parts: Parts, store: Any, progress: Progress) -> Outcome:
+    from harness.cli.host import host_facts
+    from harness.evaluate import evaluate
+
+    extent = f", the first {plan.limit} questions" if plan.limit else ""
+    progress.note(f"{plan.task} × {parts.adapter.name}, {plan.arm}, judged by {parts.judge.name}{extent}")
+    outcome = evaluate(plan, parts, store, options.output_path, progress, host_facts(options.command_line))
+    if outcome.judge_is_broken:
+        failed = outcome.unscored
+        reasons = "; ".join(f"{count} × {reason}" for reason, count in failed["reasons"].items())
+        progress.note(
+            f"the judge {outcome.judge} left {failed['unscored']} of {failed['verdicts']} verdicts unscored: {reasons}"
+        )
+    return outcome

@@ -1,0 +1,55 @@
+"""`harness list tasks|groups|tags|models|judges|leaderboards`."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from harness.cli.common import add_include_path, catalog_of
+
+__all__ = ["add"]
+
+_KINDS = ("tasks", "groups", "tags", "models", "judges", "leaderboards")
+
+
+def add(commands: Any) -> None:
+    parser = commands.add_parser(
+        "list", aliases=["ls"], help="list what there is", description="Lists entries by name."
+    )
+    parser.add_argument("kind", choices=_KINDS)
+    add_include_path(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    from harness.registry import FOLDERS
+    from harness.tables import markdown_table
+    from harness.yaml_files import read_entry
+
+    catalog = catalog_of(options)
+    kind = options.kind[:-1]
+    if kind == "tag":
+        rows = [[tag, ", ".join(names)] for tag, names in sorted(_tags(catalog).items())]
+        print(markdown_table(["tag", "tasks"], rows, [False, False]))
+        return 0
+    rows = []
+    for name, path in catalog.files(FOLDERS[kind]).items():
+        values = read_entry(path)  # read, not validated: a list must come up at once; `validate` checks
+        is_group = "group" in values
+        if (kind == "group") != is_group and kind in ("task", "group"):
+            continue
+        about = values.get("description") or values.get("title") or ""
+        rows.append([name, " ".join(str(about).split())])
+    print(markdown_table([kind, "what it is"], rows, [False, False]))
+    return 0
+
+
+def _tags(catalog: Any) -> dict[str, list[str]]:
+    from harness.yaml_files import read_entry
+
+    tags: dict[str, list[str]] = {}
+    for name, path in catalog.files("tasks").items():
+        of_task = read_entry(path).get("tag") or []
+        for tag in [of_task] if isinstance(of_task, str) else of_task:
+            tags.setdefault(str(tag), []).append(name)
+    return tags

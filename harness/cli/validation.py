@@ -1,0 +1,88 @@
+"""`harness validate`: every entry, all mistakes, one line each; `--deep` also tries what can be tried here."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from harness.cli.common import add_include_path, catalog_of
+
+__all__ = ["add"]
+
+
+def add(commands: Any) -> None:
+    parser = commands.add_parser(
+        "validate",
+        help="check all entries",
+        description="Checks every entry: keys, types, template slots, references between entries. Exit code 1 and one "
+        "line for each mistake when there are any.",
+    )
+    parser.add_argument(
+        "--deep",
+        action="store_true",
+        help="also, for each task: load its rows, retrieve for one question and render one prompt",
+    )
+    parser.add_argument("--data", type=Path, metavar="DIR", help="with --deep: the data pack of --task")
+    parser.add_argument("--task", metavar="NAME", help="with --deep: try this task alone")
+    add_include_path(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    from harness.errors import UsageError
+
+    if options.data and not (options.deep and options.task):
+        raise UsageError("--data goes with --deep and --task, the task that reads it")
+    catalog = catalog_of(options)
+    problems = catalog.problems()
+    checked = sum(1 for _ in catalog.all_entries())
+    if options.deep and not problems:
+        problems = _deep(options, catalog)
+    for problem in problems:
+        print(f"harness: {problem}", file=sys.stderr)
+    print(f"{checked} entries, {len(problems)} {'problem' if len(problems) == 1 else 'problems'}")
+    return 1 if problems else 0
+
+
+def _deep(options: argparse.Namespace, catalog: Any) -> list[str]:
+    from harness.errors import HarnessError, MissingPart
+    from harness.schema import TaskEntry
+
+    names = [options.task] if options.task else list(catalog.files("tasks"))
+    problems: list[str] = []
+    for name in names:
+        entry = catalog.task_or_group(name)
+        if not isinstance(entry, TaskEntry):
+            continue
+        try:
+            print(f"{name}: {_try(entry, options.data)}")
+        except MissingPart as error:
+            print(f"{name}: not tried: {error}")
+        except HarnessError as error:
+            problems += [f"tasks/{name}.yaml: {problem}" for problem in error.problems]
+    return problems
+
+
+def _try(entry: Any, data: Path | None) -> str:
+    """Loads the rows, retrieves for the first question, renders its prompt. Says what was found."""
+    from harness.build import build_retriever, build_source, plan_of
+    from harness.cache import cache_folder
+    from harness.cli.console import make_progress
+    from harness.evaluate.stages import query_of, target_of
+    from harness.prompts import chat
+    from harness.records import Arm
+
+    source = build_source(entry, data)
+    plan = plan_of(entry, Arm.RAG, limit=1, seed=0)
+    questions = source.questions(entry.test_split)
+    training = source.questions(entry.training_split)
+    retriever = build_retriever(entry.retrieval, source, Arm.RAG, cache_folder(), make_progress())
+    (passages,) = retriever.search([query_of(plan, questions[0])], plan.top_k)
+    messages = chat(plan.doc_to_text, plan.system_instruction, questions[0].text, passages, dict(questions[0].row))
+    target = target_of(plan, questions[0])
+    return (
+        f"{len(questions)} questions to evaluate on, {len(training)} to train on; the first gets {len(passages)} passages "
+        f"and a prompt of {sum(len(message.content) for message in messages)} characters; its reference has {len(target)}"
+    )

@@ -1,0 +1,52 @@
+"""What makes two things the same thing: digests of values and of files.
+
+Every stored result lies under `digest_of(...)` of all that it depends on (`docs/architecture.md`, "Identity of
+results"). Canonical JSON, so that the order of keys, the machine and the Python version do not matter.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+__all__ = ["canonical", "digest_of", "digest_of_file", "digest_of_folder", "digest_of_lines", "short"]
+
+
+def canonical(value: Any) -> str:
+    """JSON with sorted keys, no spaces, text as it is. Raises `TypeError` or `ValueError` for what JSON has not
+    (sets, NaN): an identity must never depend on how such a thing happens to print."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def digest_of(value: Any) -> str:
+    """SHA-256 of the canonical JSON of `value`, 64 hex digits."""
+    return hashlib.sha256(canonical(value).encode()).hexdigest()
+
+
+def digest_of_lines(lines: Iterable[str]) -> str:
+    """SHA-256 of text lines as they stream by; a line may hold anything but a line end."""
+    running = hashlib.sha256()
+    for line in lines:
+        running.update(line.encode())
+        running.update(b"\n")
+    return running.hexdigest()
+
+
+def digest_of_file(path: Path) -> str:
+    """SHA-256 of a file's bytes."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def digest_of_folder(folder: Path, files: Iterable[str]) -> str:
+    """SHA-256 over the named files of a folder, by name and content. Files that are not there are left out, so the
+    caller can name all that might be; what the folder is called does not count."""
+    return digest_of({name: digest_of_file(folder / name) for name in sorted(set(files)) if (folder / name).is_file()})
+
+
+def short(digest: str) -> str:
+    """The first twelve digits, for names of folders and for people."""
+    return digest[:12]

@@ -1,0 +1,122 @@
+"""From samples to scores: one value an item and measure, then mean, standard error and interval over items.
+
+An item's mark for a criterion is the mean of its scored repeats; an item without any is unscored: left out of the
+mean and taken off the coverage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.metrics.answers import ANSWER_METRICS
+from harness.metrics.ranking import ndcg, ranked_documents, recall, reciprocal_rank, span_recall
+from harness.records import Answer, Arm, Passage, Question, StopReason, TaskPlan, Verdict
+from harness.statistics import Interval, bootstrap_interval, mean, standard_error
+
+__all__ = ["HIGHER_IS_BETTER", "Sample", "Score", "measure", "scores_of"]
+
+HIGHER_IS_BETTER = {"answer_words": None, "truncated": False, "dropped_passages": False}
+"""For the measures of which it is not simply true."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One question with all that happened to it. `values` holds every measure; None where it could not be taken."""
+
+    question: Question
+    target: str
+    passages: tuple[Passage, ...]
+    prompt: str
+    dropped: int
+    answer: Answer
+    verdicts: tuple[Verdict, ...]
+    values: dict[str, float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """`n` items of `total` have a value. `value` None: none has."""
+
+    measure: str
+    value: float | None
+    standard_error: float | None
+    interval: Interval | None
+    n: int
+    total: int
+
+    @property
+    def higher_is_better(self) -> bool | None:
+        return HIGHER_IS_BETTER.get(self.measure, True)
+
+
+def measure(
+    plan: TaskPlan,
+    question: Question,
+    passages: Sequence[Passage],
+    dropped: int,
+    answer: Answer,
+    verdicts: Sequence[Verdict],
+) -> dict[str, float | None]:
+    """Every measure of one item, criteria first, in the order in which tables show them."""
+    values: dict[str, float | None] = {}
+    for criterion in dict.fromkeys(verdict.criterion for verdict in verdicts):
+        marks = [v.score for v in verdicts if v.criterion == criterion and v.score is not None]
+        values[criterion] = mean(marks)
+    references = question.references[: plan.max_references]
+    for name in plan.metrics:
+        values[name] = ANSWER_METRICS[name](answer.text, references)
+    if plan.arm == Arm.RAG:
+        values |= _retrieval(plan, question, passages)
+    values["answer_words"] = float(len(answer.text.split()))
+    values["truncated"] = float(answer.stop_reason == StopReason.LIMIT)
+    values["dropped_passages"] = float(dropped)
+    return values
+
+
+def _retrieval(plan: TaskPlan, question: Question, passages: Sequence[Passage]) -> dict[str, float | None]:
+    """Against gold documents, except within one document, where all are of it; against gold spans where known."""
+    k = plan.top_k
+    values: dict[str, float | None] = {}
+    if not plan.within_document:
+        ranked, gold = ranked_documents(passages), question.gold_document_ids
+        values[f"recall@{k}"] = recall(ranked, gold) if gold else None
+        values[f"mrr@{k}"] = reciprocal_rank(ranked, gold) if gold else None
+        values[f"ndcg@{k}"] = ndcg(ranked, gold, k) if gold else None
+    values[f"span_recall@{k}"] = span_recall(passages, question.gold_spans) if question.gold_spans else None
+    return values
+
+
+def scores_of(samples: Sequence[Sample]) -> list[Score]:
+    """A score for each measure that at least one item could have had."""
+    names = dict.fromkeys(name for sample in samples for name in sample.values)
+    return [score for name in names if (score := _score(name, samples)) is not None]
+
+
+def _score(name: str, samples: Sequence[Sample]) -> Score | None:
+    with_value = [(v, s.question.cluster) for s in samples if (v := s.values.get(name)) is not None]
+    values, clusters = [value for value, _ in with_value], [cluster for _, cluster in with_value]
+    is_criterion = any(verdict.criterion == name for sample in samples for verdict in sample.verdicts)
+    if (
+        not values and not is_criterion
+    ):  # a data set without gold documents has no recall; an unscored criterion is news
+        return None
+    return Score(
+        measure=name,
+        value=mean(values),
+        standard_error=standard_error(values, clusters) if values else None,
+        interval=bootstrap_interval(values, clusters) if values else None,
+        n=len(values),
+        total=len(samples) if is_criterion else len(values),
+    )
+
+
+def unscored(samples: Sequence[Sample]) -> dict[str, Any]:
+    """How many verdicts there are, how many are unscored, and why, by reason."""
+    verdicts = [verdict for sample in samples for verdict in sample.verdicts]
+    reasons: dict[str, int] = {}
+    for verdict in verdicts:
+        if verdict.score is None:
+            reasons[verdict.reason] = reasons.get(verdict.reason, 0) + 1
+    return {"verdicts": len(verdicts), "unscored": sum(reasons.values()), "reasons": dict(sorted(reasons.items()))}

@@ -1,0 +1,292 @@
+"""The stages of a run. Each looks in the store first and computes what is missing, batch by batch, storing each batch.
+
+    retrieve  question            -> passages
+    fit       question, passages  -> final prompt (whole passages dropped from the last rank up until it fits)
+    answer    final prompts       -> answers
+    judge     answers             -> verdicts
+
+What a record depends on, and so its key, stands in the functions whose names begin with `key_of`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, TypeVar
+
+from harness.digests import digest_of
+from harness.interfaces import Judge, ModelAdapter, Progress, Retriever
+from harness.prompts import chat, render
+from harness.records import (
+    Answer,
+    JudgeItem,
+    Passage,
+    Query,
+    Question,
+    Request,
+    StopReason,
+    TaskPlan,
+    Verdict,
+)
+from harness.store import Kind, Store
+
+__all__ = ["FittedPrompt", "answer", "fit", "judge", "retrieve", "target_of"]
+
+_QUERIES = 64  # queries a batch
+_PROMPTS = 64  # prompts a batch of the store
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class FittedPrompt:
+    """`dropped` passages of the last ranks were left out so that the prompt fits the window. `fits` is False when it
+    does not even without any passage."""
+
+    text: str
+    tokens: int
+    dropped: int
+    fits: bool
+
+
+# ---- keys -----------------------------------------------------------------------------------------------------------
+
+
+def key_of_passages(retriever: Retriever, query: Query, top_k: int) -> str:
+    return digest_of({"retriever": retriever.identity, "query": asdict(query), "top_k": top_k})
+
+
+def key_of_prompt(plan: TaskPlan, adapter: ModelAdapter, question: Question, passages: Sequence[Passage]) -> str:
+    return digest_of(
+        {
+            "model": adapter.identity,
+            "template": [plan.system_instruction, plan.doc_to_text],
+            "question": question.text,
+            "row": digest_of(dict(question.row)),
+            "passages": [[p.document_id, p.start, p.end, p.title, p.text, p.rank] for p in passages],
+            "answer_tokens": plan.decoding.max_gen_toks,
+        }
+    )
+
+
+def key_of_answer(plan: TaskPlan, adapter: ModelAdapter, prompt: str) -> str:
+    decoding = asdict(plan.decoding)
+    seed = None if plan.decoding.greedy else plan.seed
+    return digest_of({"model": adapter.identity, "prompt": prompt, "decoding": decoding, "seed": seed, "sample": 0})
+
+
+def key_of_verdict(judge: Judge, item: JudgeItem) -> str:
+    return digest_of(
+        {
+            "judge": judge.identity,
+            "of": judge.depends_on(item),
+            "criterion": item.criterion,
+            "repeat": item.repeat,
+        }
+    )
+
+
+# ---- retrieve -------------------------------------------------------------------------------------------------------
+
+
+def query_of(plan: TaskPlan, question: Question) -> Query:
+    oracle = plan.arm == "oracle"
+    return Query(
+        text=question.text,
+        within=question.gold_document_ids if plan.within_document else (),
+        gold_document_ids=question.gold_document_ids if oracle else (),
+        gold_spans=question.gold_spans if oracle else (),
+    )
+
+
+def retrieve(
+    plan: TaskPlan, questions: Sequence[Question], retriever: Retriever, store: Store, progress: Progress
+) -> list[tuple[Passage, ...]]:
+    queries = [query_of(plan, question) for question in questions]
+    keys = [key_of_passages(retriever, query, plan.top_k) for query in queries]
+    of_key = dict(zip(keys, queries, strict=True))
+
+    def compute(batch: Sequence[str]) -> Mapping[str, Any]:
+        found = retriever.search([of_key[key] for key in batch], plan.top_k)
+        return {key: [asdict(passage) for passage in passages] for key, passages in zip(batch, found, strict=True)}
+
+    stored = _complete(store, "passages", keys, _fixed(_QUERIES), compute, progress, "retrieve")
+    return [tuple(Passage(**passage) for passage in stored[key]) for key in keys]
+
+
+# ---- fit ------------------------------------------------------------------------------------------------------------
+
+
+def fit(
+    plan: TaskPlan,
+    questions: Sequence[Question],
+    passages: Sequence[tuple[Passage, ...]],
+    adapter: ModelAdapter,
+    store: Store,
+    progress: Progress,
+) -> list[FittedPrompt]:
+    keys = [key_of_prompt(plan, adapter, q, p) for q, p in zip(questions, passages, strict=True)]
+    of_key = dict(zip(keys, zip(questions, passages, strict=True), strict=True))
+
+    def compute(batch: Sequence[str]) -> Mapping[str, Any]:
+        fitted = _fit_batch(plan, [of_key[key] for key in batch], adapter)
+        return {key: asdict(prompt) for key, prompt in zip(batch, fitted, strict=True)}
+
+    stored = _complete(store, "prompts", keys, _fixed(_PROMPTS), compute, progress, "prompt")
+    return [FittedPrompt(**stored[key]) for key in keys]
+
+
+def _fit_batch(
+    plan: TaskPlan, items: Sequence[tuple[Question, tuple[Passage, ...]]], adapter: ModelAdapter
+) -> list[FittedPrompt]:
+    room = adapter.window - plan.decoding.max_gen_toks
+    kept = [len(passages) for _, passages in items]
+    result: list[FittedPrompt | None] = [None] * len(items)
+    while open_items := [number for number, prompt in enumerate(result) if prompt is None]:
+        texts = []
+        for number in open_items:
+            question, passages = items[number]
+            shown = passages[: kept[number]]
+            messages = chat(plan.doc_to_text, plan.system_instruction, question.text, shown, dict(question.row))
+            texts.append(adapter.format_prompt(messages))
+        for number, text, tokens in zip(open_items, texts, adapter.count_tokens(texts), strict=True):
+            if tokens <= room or kept[number] == 0:
+                dropped = len(items[number][1]) - kept[number]
+                result[number] = FittedPrompt(text, tokens, dropped, tokens <= room)
+            else:
+                kept[number] -= 1
+    return [prompt for prompt in result if prompt is not None]
+
+
+# ---- answer ---------------------------------------------------------------------------------------------------------
+
+
+def answer(
+    plan: TaskPlan, prompts: Sequence[FittedPrompt], adapter: ModelAdapter, store: Store, progress: Progress
+) -> list[Answer]:
+    keys = [key_of_answer(plan, adapter, prompt.text) for prompt in prompts]
+    requests = {
+        key: Request(key, prompt.text, prompt.tokens, plan.decoding, plan.seed)
+        for key, prompt in zip(keys, prompts, strict=True)
+        if prompt.fits
+    }
+    longest_first = sorted(requests, key=lambda key: (-requests[key].prompt_tokens, key))
+
+    def measure() -> int:
+        return _planned(
+            store, "answers", adapter.identity, longest_first, lambda: adapter.batch_size(list(requests.values()))
+        )
+
+    def compute(batch: Sequence[str]) -> Mapping[str, Any]:
+        return {a.key: asdict(a) for a in adapter.generate([requests[key] for key in batch])}
+
+    size = _fixed(adapter.fixed_batch_size) if adapter.fixed_batch_size else measure
+    stored = _complete(store, "answers", longest_first, size, compute, progress, "generate", _tokens_of_answer)
+    return [
+        _answer_of(stored[key]) if prompt.fits else Answer(key, "", StopReason.WINDOW, prompt.tokens, 0)
+        for key, prompt in zip(keys, prompts, strict=True)
+    ]
+
+
+def _answer_of(record: Mapping[str, Any]) -> Answer:
+    return Answer(**{**record, "stop_reason": StopReason(record["stop_reason"])})
+
+
+def _tokens_of_answer(record: Mapping[str, Any]) -> int:
+    return int(record["prompt_tokens"]) + int(record["answer_tokens"])
+
+
+# ---- judge ----------------------------------------------------------------------------------------------------------
+
+
+def target_of(plan: TaskPlan, question: Question) -> str:
+    """The one reference that the judge sees and that samples show."""
+    return render(plan.doc_to_target, references=question.references, question=question.text, doc=question.row)
+
+
+def judge(
+    plan: TaskPlan,
+    questions: Sequence[Question],
+    passages: Sequence[tuple[Passage, ...]],
+    answers: Sequence[Answer],
+    the_judge: Judge,
+    store: Store,
+    progress: Progress,
+) -> list[list[Verdict]]:
+    """For each question its verdicts, by criterion and repeat."""
+    by_question: list[list[str]] = []
+    items: dict[str, JudgeItem] = {}
+    for question, shown, said in zip(questions, passages, answers, strict=True):
+        target = target_of(plan, question)
+        of_question = []
+        for criterion in the_judge.criteria:
+            for repeat in range(the_judge.repeats):
+                item = JudgeItem("", question, target, said.text, shown, criterion, repeat)
+                item = replace(item, key=key_of_verdict(the_judge, item))
+                items[item.key] = item
+                of_question.append(item.key)
+        by_question.append(of_question)
+    # repeats of one item side by side, since they share its prompt; long items first, since a batch pads to its longest
+    order = sorted(
+        items, key=lambda k: (-len(items[k].answer), items[k].question.id, items[k].criterion, items[k].repeat)
+    )
+
+    def measure() -> int:
+        return _planned(
+            store, "verdicts", the_judge.identity, order, lambda: the_judge.batch_size(list(items.values()))
+        )
+
+    def compute(batch: Sequence[str]) -> Mapping[str, Any]:
+        return {verdict.key: asdict(verdict) for verdict in the_judge.judge([items[key] for key in batch])}
+
+    stored = _complete(store, "verdicts", order, measure, compute, progress, "judge")
+    return [[Verdict(**stored[key]) for key in keys] for keys in by_question]
+
+
+# ---- what all stages share ------------------------------------------------------------------------------------------
+
+
+def _fixed(size: int) -> Callable[[], int]:
+    return lambda: size
+
+
+def _planned(store: Store, kind: str, identity: Any, keys: Sequence[str], measure: Callable[[], int]) -> int:
+    """The batch size of this very set of requests, measured once and remembered, so that a resumed run, which may
+    find less free memory, computes the same batches."""
+    key = digest_of([kind, identity, sorted(keys)])
+    stored = store.get("plans", [key])
+    if key not in stored:
+        store.put("plans", {key: {"batch_size": measure()}})
+        stored = store.get("plans", [key])
+    return int(stored[key]["batch_size"])
+
+
+def _complete(
+    store: Store,
+    kind: Kind,
+    keys: Iterable[str],
+    batch_size: Callable[[], int],
+    compute: Callable[[Sequence[str]], Mapping[str, Any]],
+    progress: Progress,
+    stage: str,
+    tokens_of: Callable[[Mapping[str, Any]], int] = lambda record: 0,
+) -> dict[str, Any]:
+    """All records of `keys`. Batches are cut from all of them, then what is stored is left out: so a run that goes on
+    after a kill forms the batches of an undisturbed one."""
+    wanted = list(dict.fromkeys(keys))
+    records = store.get(kind, wanted)
+    progress.start(stage, len(wanted), done=len(records))
+    if len(records) < len(wanted):
+        size = batch_size()
+        for first in range(0, len(wanted), size):
+            batch = [key for key in wanted[first : first + size] if key not in records]
+            if not batch:
+                continue
+            computed = compute(batch)
+            absent = set(batch) - set(computed)
+            if absent:
+                raise RuntimeError(f"stage {stage}: {len(absent)} of {len(batch)} requests got no record")
+            store.put(kind, computed)
+            records.update(computed)
+            progress.advance(len(batch), sum(tokens_of(record) for record in computed.values()))
+    progress.finish()
+    return records

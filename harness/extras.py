@@ -1,0 +1,43 @@
+"""Packages that are extras: imported when first needed, and when one is missing the error says what to install."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+from harness.errors import MissingPart
+
+__all__ = ["package_folder", "require"]
+
+_EXTRA_OF = {
+    "torch": "transformers",
+    "transformers": "transformers",
+    "peft": "transformers",
+    "accelerate": "transformers",
+    "huggingface_hub": "transformers",
+    "gguf": "transformers",
+    "bitsandbytes": "quantization",
+    "sentence_transformers": "dense",
+    "faiss": "dense",
+    "datasets": "hub",
+}
+
+
+def require(*modules: str) -> ModuleType:
+    """Imports the modules and returns the last. Raises `MissingPart` for one that is not installed; an import that
+    fails for another reason keeps its traceback."""
+    for name in modules:
+        if importlib.util.find_spec(name) is None:
+            extra = _EXTRA_OF[name]
+            raise MissingPart(f"the package {name} is not installed; run: pip install 'fine-or-fail[{extra}]'")
+    return [importlib.import_module(name) for name in modules][-1]
+
+
+def package_folder(package: str, install: str) -> Path:
+    """The folder of an installed package, without importing it. Raises `MissingPart` with the command to install it."""
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None:
+        raise MissingPart(f"the package {package} is not installed; run: {install}")
+    return Path(spec.origin).parent

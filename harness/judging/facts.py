@@ -1,0 +1,125 @@
+"""The deterministic judge of the synthetic world, where the atomic facts of every answer are known.
+
+Let R be the facts that a question asks for, and for an answer
+
+    s  how many of R it states (a value of the fact's kind that equals the fact's, in whatever form it is written),
+    w  how many different values it states of R's kinds that are wrong: neither one of R, nor a true side fact, nor
+       a value that the question itself names.
+
+    completeness = 1 + 4 · s / |R|
+    accuracy     = 1 + 4 · s / (s + w),  and 1 when s = 0
+
+A question that cannot be answered has no R: the answer that says so gets 5 and 5, any other 1 and 1. Of a comparison
+("which is cheaper, A or B?") the first of the two that the answer names is its choice. These are the accuracy and
+completeness of the study (relevant and nothing misleading; all that is asked for) with the judge's opinion taken out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from harness.judging.values import mentions
+from harness.records import Fact, JudgeItem, Question, Verdict
+
+__all__ = ["FactsJudge", "abstains"]
+
+VERSION = 1
+"""Raise it when the same answer would get another mark."""
+
+ACCURACY, COMPLETENESS = "accuracy", "completeness"
+
+_ABSTENTION = re.compile(
+    r"\b(?:not|never|n't)\b(?:\W+\w+){0,4}?\W+(?:state[ds]?|stating|specif(?:y|ied|ies)|mention(?:ed|s)?|gives?|given|"
+    r"provide[ds]?|says?|said|available|listed?|found|contain(?:ed|s)?|includ(?:e|es|ed)|answer(?:ed)?|know[ns]?|indicated?|"
+    r"described?|explicit(?:ly)?|clear|enough|possible)\b"
+    r"|\bno (?:\w+ ){0,2}?(?:information|mention|answer|details?|data|statement|record)\b"
+    r"|\b(?:unknown|unanswerable|unspecified|unclear)\b|\bcannot (?:be )?(?:answer|determin|find|tell|say)",
+    re.IGNORECASE,
+)
+
+
+def abstains(answer: str) -> bool:
+    """Whether an answer says that the passages do not hold what is asked for."""
+    return _ABSTENTION.search(answer.replace("’", "'").replace("n't", " not")) is not None
+
+
+def _stated(fact: Fact, answer: str) -> bool:
+    said = mentions(fact.kind, answer, fact.alternatives)
+    wanted = mentions(fact.kind, fact.value, fact.alternatives)
+    return said[:1] == wanted if fact.kind == "choice" else wanted[0] in said
+
+
+def _wrong_values(question: Question, answer: str) -> int:
+    wrong = set()
+    for fact in question.facts:
+        if fact.kind == "choice":
+            wrong |= {
+                (fact.kind, name) for name in mentions(fact.kind, answer, fact.alternatives)[:1] if name != fact.value
+            }
+            continue
+        said = set(mentions(fact.kind, answer, fact.alternatives))
+        right = set(mentions(fact.kind, question.text, fact.alternatives))
+        for true in (*question.facts, *question.side_facts):
+            if true.kind == fact.kind:
+                right |= set(mentions(true.kind, true.value, true.alternatives or fact.alternatives))
+        wrong |= {(fact.kind, value) for value in said - right}
+    return len(wrong)
+
+
+def marks(question: Question, answer: str) -> tuple[float, float]:
+    """(accuracy, completeness), each from 1 to 5."""
+    if not question.answerable:
+        mark = 5.0 if abstains(answer) else 1.0
+        return mark, mark
+    stated = sum(_stated(fact, answer) for fact in question.facts)
+    wrong = _wrong_values(question, answer)
+    accuracy = 1 + 4 * stated / (stated + wrong) if stated else 1.0
+    return accuracy, 1 + 4 * stated / len(question.facts)
+
+
+class FactsJudge:
+    """Needs no model. A question without known facts is unscored, so it says nothing of the study's data sets."""
+
+    repeats = 1
+    criteria = (ACCURACY, COMPLETENESS)
+    max_unscored = 0.0
+
+    def __init__(self, name: str = "facts") -> None:
+        self.name = name
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        return {"kind": "facts", "version": VERSION}
+
+    def depends_on(self, item: JudgeItem) -> Mapping[str, Any]:
+        question = item.question
+        return {
+            "question": question.text,
+            "answerable": question.answerable,
+            "facts": [asdict(fact) for fact in question.facts],
+            "side_facts": [asdict(fact) for fact in question.side_facts],
+            "answer": item.answer,
+        }
+
+    def batch_size(self, items: Sequence[JudgeItem]) -> int:
+        return max(1, len(items))
+
+    def judge(self, items: Sequence[JudgeItem]) -> Iterator[Verdict]:
+        for item in items:
+            if item.question.answerable and not item.question.facts:
+                reason = "the question has no known facts; the facts judge is for the synthetic world"
+                yield Verdict(item.key, item.criterion, item.repeat, None, reason)
+                continue
+            accuracy, completeness = marks(item.question, item.answer)
+            yield Verdict(
+                item.key, item.criterion, item.repeat, accuracy if item.criterion == ACCURACY else completeness
+            )
+
+    def prepare(self) -> None:
+        """Nothing is needed."""
+
+    def close(self) -> None:
+        """Nothing is loaded."""

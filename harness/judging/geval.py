@@ -1,0 +1,227 @@
+"""G-Eval: a model fills in a form with a mark for one criterion, by steps written beforehand.
+
+Liu et al. 2023, arXiv:2303.16634; criteria and repeats as in "Fine-Tuning or Fine-Failing?" (2024). Each criterion is
+judged in a call of its own. Three ways to arrive at a mark, never mixed in one table:
+
+    sample_mean     each repeat is one reply sampled with its own seed; the mean over repeats is taken later
+    expected_score  Σ m·p(m) / Σ p(m) over the marks m of the scale, from the next-token probabilities: one forward pass
+    greedy          one reply at temperature 0
+
+A reply without a mark on the scale is unscored, with its reason: never 0, never asked again in silence. The answer is
+untrusted text: what looks like the form in it is broken up before the judge sees it, and the mark is read from the
+judge's own reply alone, where the last filled-in form wins.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from harness.digests import digest_of
+from harness.errors import HarnessError
+from harness.interfaces import ModelAdapter, OptionScorer
+from harness.prompts import render
+from harness.records import Decoding, JudgeItem, Message, OptionRequest, Request, Verdict
+
+__all__ = ["CriterionText", "GEvalJudge", "GEvalSettings", "expected_score", "mark_in", "neutralise"]
+
+CUT_MARK = " […the answer was cut here]"
+_LEAST_MASS = 0.05
+"""Probability on the marks of the scale under which an expected score says nothing, and the item is unscored."""
+
+
+@dataclass(frozen=True, slots=True)
+class CriterionText:
+    """What a criterion means to the judge."""
+
+    name: str
+    title: str
+    definition: str
+    levels: Mapping[int, str]
+    steps: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GEvalSettings:
+    """Everything about a G-Eval judge but its model; all of it is part of the judge's identity."""
+
+    prompt: str
+    form: str
+    criteria: tuple[CriterionText, ...]
+    scoring: Literal["sample_mean", "expected_score", "greedy"]
+    decoding: Decoding
+    system: str | None = None
+    repeats: int = 1
+    low: int = 1
+    high: int = 5
+    sees_passages: bool = False
+    sees_reference: bool = True
+    max_answer_chars: int = 6_000
+    max_unscored: float = 0.02
+
+
+def mark_in(reply: str, title: str, low: int, high: int) -> int | None:
+    """The mark that a reply gives: the number after the last "Title …:" in it, else the number that it begins with.
+
+    None where that is no whole number on the scale: "10" is not 1, "4.5" not 4, and "4/5" is 4 of 5."""
+    number = r"\W{0,3}(\d+)(?![\d]|[.,]\d)"
+    forms = re.findall(rf"{re.escape(title)}[^\n:]{{0,20}}:{number}", reply, flags=re.IGNORECASE)
+    if forms:
+        found = forms[-1]
+    else:
+        first = re.match(number, reply.strip())
+        if first is None:
+            return None
+        found = first[1]
+    return int(found) if len(found) <= 3 and low <= int(found) <= high else None
+
+
+def expected_score(logprobs: Mapping[str, float], low: int, high: int) -> tuple[float | None, float]:
+    """(mean mark under the judge's next-token probabilities, probability mass on the marks).
+
+    `logprobs` are natural logs over the whole vocabulary, by text; the surface forms "4" and " 4" of a mark are added
+    up. None when no mark has any probability. This is the limit of infinitely many repeats of a one-token form."""
+    mass = dict.fromkeys(range(low, high + 1), 0.0)
+    for text, logprob in logprobs.items():
+        if text.strip().isdigit() and int(text) in mass:
+            mass[int(text)] += math.exp(logprob)
+    total = math.fsum(mass.values())
+    if total == 0.0:
+        return None, 0.0
+    return math.fsum(mark * probability for mark, probability in mass.items()) / total, total
+
+
+def neutralise(text: str, titles: Sequence[str]) -> str:
+    """Untrusted text in which nothing can pass for the prompt's frame or the form: angle brackets become ‹ ›, and a
+    colon after a criterion's title or the word score or rating is spaced away from its number."""
+    words = "|".join(re.escape(title) for title in (*titles, "score", "rating", "evaluation form"))
+    text = text.replace("<", "‹").replace(">", "›")
+    return re.sub(rf"({words})([^\n:=]{{0,20}})[:=]", r"\1\2 -", text, flags=re.IGNORECASE)
+
+
+class GEvalJudge:
+    """`adapter` is the judge's model; `expected_score` needs one that is an `OptionScorer` too."""
+
+    def __init__(self, name: str, settings: GEvalSettings, adapter: ModelAdapter) -> None:
+        if settings.scoring == "expected_score" and not isinstance(adapter, OptionScorer):
+            raise HarnessError(
+                f"judge {name}: scoring expected_score needs log-probabilities, which {adapter.name} does not give; "
+                "use scoring: sample_mean"
+            )
+        self.name = name
+        self.repeats = settings.repeats
+        self.max_unscored = settings.max_unscored
+        self._settings, self._adapter = settings, adapter
+        self._criteria = {criterion.name: criterion for criterion in settings.criteria}
+
+    @property
+    def criteria(self) -> tuple[str, ...]:
+        return tuple(self._criteria)
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        settings = self._settings
+        texts = [
+            [c.name, c.title, c.definition, {str(m): t for m, t in c.levels.items()}, list(c.steps)]
+            for c in settings.criteria
+        ]
+        return {
+            "kind": "geval",
+            "model": self._adapter.identity,
+            "text": digest_of([settings.system, settings.prompt, settings.form, texts]),
+            "scoring": settings.scoring,
+            "scale": [settings.low, settings.high],
+            "decoding": [settings.decoding.max_gen_toks, settings.decoding.temperature, settings.decoding.top_p],
+            "until": list(settings.decoding.until),
+            "max_answer_chars": settings.max_answer_chars,
+        }
+
+    def depends_on(self, item: JudgeItem) -> Mapping[str, Any]:
+        seen: dict[str, Any] = {"question": item.question.text, "answer": item.answer}
+        if self._settings.sees_reference:
+            seen["reference"] = item.reference
+        if self._settings.sees_passages:
+            seen["passages"] = [passage.text for passage in item.passages]
+        return seen
+
+    # ---- asking -----------------------------------------------------------------------------------------------------
+
+    def prompt_of(self, item: JudgeItem) -> str:
+        """The final prompt for one item; the same for all its repeats."""
+        settings, criterion = self._settings, self._criteria[item.criterion]
+        titles = [each.title for each in settings.criteria]
+        answer = item.answer
+        if len(answer) > settings.max_answer_chars:
+            answer = answer[: settings.max_answer_chars] + CUT_MARK
+        scale = {"low": settings.low, "high": settings.high}
+        user = render(
+            settings.prompt,
+            question=item.question.text,
+            reference=item.reference if settings.sees_reference else "",
+            passages=item.passages if settings.sees_passages else (),
+            answer=neutralise(answer, titles),
+            criterion=criterion,
+            scale=scale,
+        )
+        system = [Message("system", settings.system)] if settings.system else []
+        form = render(settings.form, criterion=criterion, scale=scale)
+        return self._adapter.format_prompt([*system, Message("user", user)], reply_prefix=form)
+
+    def _requests(self, items: Sequence[JudgeItem]) -> list[Request]:
+        prompts = [self.prompt_of(item) for item in items]
+        lengths = self._adapter.count_tokens(prompts)
+        return [
+            Request(item.key, prompt, length, self._settings.decoding, seed=item.repeat)
+            for item, prompt, length in zip(items, prompts, lengths, strict=True)
+        ]
+
+    def batch_size(self, items: Sequence[JudgeItem]) -> int:
+        """As many prompts as the model takes at once, times the repeats that share each."""
+        one_each = {(item.question.text, item.answer, item.criterion): item for item in items}
+        longest = sorted(one_each.values(), key=lambda item: len(item.answer) + len(item.reference), reverse=True)
+        return self._adapter.batch_size(self._requests(longest[:64])) * self.repeats
+
+    def judge(self, items: Sequence[JudgeItem]) -> Iterator[Verdict]:
+        empty = [item for item in items if not item.answer.strip()]
+        for item in empty:  # scored by rule: there is nothing in it that a judge could read
+            yield Verdict(
+                item.key, item.criterion, item.repeat, float(self._settings.low), "empty answer: lowest mark by rule"
+            )
+        rest = [item for item in items if item.answer.strip()]
+        if not rest:
+            return
+        yield from self._by_expectation(rest) if self._settings.scoring == "expected_score" else self._by_reply(rest)
+
+    def _by_reply(self, items: Sequence[JudgeItem]) -> Iterator[Verdict]:
+        settings = self._settings
+        of_key = {item.key: item for item in items}
+        for answer in self._adapter.generate(self._requests(items)):
+            item = of_key[answer.key]
+            criterion = self._criteria[item.criterion]
+            mark = mark_in(answer.text, criterion.title, settings.low, settings.high)
+            reason = "" if mark is not None else f"no mark from {settings.low} to {settings.high} in the reply"
+            score = None if mark is None else float(mark)
+            yield Verdict(item.key, item.criterion, item.repeat, score, reason, answer.text)
+
+    def _by_expectation(self, items: Sequence[JudgeItem]) -> Iterator[Verdict]:
+        assert isinstance(self._adapter, OptionScorer), "checked when made"
+        settings = self._settings
+        options = tuple(f"{space}{mark}" for mark in range(settings.low, settings.high + 1) for space in ("", " "))
+        requests = [OptionRequest(item.key, self.prompt_of(item), options) for item in items]
+        for item, logprobs in zip(items, self._adapter.score_options(requests), strict=True):
+            score, mass = expected_score(logprobs, settings.low, settings.high)
+            reply = f"mass {mass:.4f}"
+            if score is None or mass < _LEAST_MASS:
+                reason = f"probability {mass:.4f} on the marks, under {_LEAST_MASS}"
+                yield Verdict(item.key, item.criterion, item.repeat, None, reason, reply)
+            else:
+                yield Verdict(item.key, item.criterion, item.repeat, score, "", reply)
+
+    def prepare(self) -> None:
+        self._adapter.prepare()
+
+    def close(self) -> None:
+        self._adapter.close()

@@ -1,0 +1,53 @@
+"""A judge that gives the marks it was told to give: the fake that ships."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from harness.records import JudgeItem, Verdict
+
+__all__ = ["ScriptedJudge"]
+
+
+class ScriptedJudge:
+    """Each verdict is one of `script`, chosen by a hash of answer, criterion and repeat; "" is unscored."""
+
+    max_unscored = 1.0
+
+    def __init__(
+        self,
+        script: Sequence[str],
+        *,
+        name: str = "scripted",
+        repeats: int = 1,
+        criteria: tuple[str, ...] = ("accuracy", "completeness"),
+    ) -> None:
+        self.name, self.repeats, self.criteria = name, repeats, criteria
+        self.judged: list[JudgeItem] = []
+        self._script = list(script)
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        return {"kind": "scripted", "script": self._script}
+
+    def depends_on(self, item: JudgeItem) -> Mapping[str, Any]:
+        return {"question": item.question.text, "answer": item.answer}
+
+    def batch_size(self, items: Sequence[JudgeItem]) -> int:
+        return 8
+
+    def judge(self, items: Sequence[JudgeItem]) -> Iterator[Verdict]:
+        for item in items:
+            self.judged.append(item)
+            chance = hashlib.sha256(f"{item.answer}|{item.criterion}|{item.repeat}".encode()).digest()
+            reply = self._script[int.from_bytes(chance[:8], "big") % len(self._script)]
+            score = float(reply) if reply else None
+            yield Verdict(item.key, item.criterion, item.repeat, score, "" if reply else "scripted as unscored", reply)
+
+    def prepare(self) -> None:
+        """Nothing is needed."""
+
+    def close(self) -> None:
+        """Nothing is loaded."""

@@ -1,0 +1,263 @@
+"""Leaderboards: stored results in, markdown out. Needs no model and no data set.
+
+`harness leaderboard NAME` takes the runs that the entry names from the results folder, keeps each in a compact form
+beside the entry (`results/NAME/*.json`: item ids and values, no text of the data set), and writes `NAME.md` from the
+compact forms alone, so that anyone can regenerate it from a checkout.
+
+Runs are compared only over the same items: each set of items of a task is a table of its own.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.digests import digest_of, short
+from harness.errors import DataError, HarnessError
+from harness.schema import LeaderboardEntry
+from harness.statistics import bootstrap_interval, mean, paired_difference
+from harness.tables import markdown_table
+
+__all__ = ["CompactRun", "collect", "render_leaderboard", "stored_runs"]
+
+_HEADLINE = ("accuracy", "completeness")
+_STYLE = {"answer_words": "words", "truncated": "cut"}
+
+
+@dataclass(frozen=True, slots=True)
+class CompactRun:
+    """What a leaderboard needs of a run: who, on what, and one value an item and measure."""
+
+    run_id: str
+    task: str
+    task_version: float
+    model: str
+    model_id: str
+    arm: str
+    judge: str
+    judge_id: str
+    judge_is_broken: bool
+    original: int
+    command: str
+    date: str
+    versions: Mapping[str, str]
+    items: Sequence[str]
+    clusters: Sequence[str]
+    measures: Mapping[str, Sequence[float | None]]
+
+    @property
+    def item_set(self) -> str:
+        return digest_of(sorted(self.items))
+
+    def values(self, name: str) -> tuple[list[float], list[str]]:
+        """Values that are there, and their clusters."""
+        pairs = [(v, c) for v, c in zip(self.measures.get(name, ()), self.clusters, strict=False) if v is not None]
+        return [value for value, _ in pairs], [cluster for _, cluster in pairs]
+
+
+# ---- from run folders to compact runs -------------------------------------------------------------------------------
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: cannot be read as JSON ({error}); delete it and run again") from error
+
+
+def _compact(folder: Path) -> CompactRun:
+    manifest = _read_json(folder / "manifest.json")
+    results = _read_json(next(folder.glob("results_*.json")))
+    with next(folder.glob("samples_*.jsonl")).open(encoding="utf-8") as stream:
+        rows = [json.loads(line) for line in stream]
+    ours = results["harness"]
+    task = manifest["plan"]["task"]
+    names = list(dict.fromkeys(name for row in rows for name in row["metrics"]))
+    return CompactRun(
+        run_id=ours["run_id"],
+        task=task,
+        task_version=results["versions"][task],
+        model=results["model_name"],
+        model_id=ours["model_id"],
+        arm=ours["arm"],
+        judge=ours["judge"],
+        judge_id=ours["judge_id"],
+        judge_is_broken=ours["judge_is_broken"],
+        original=results["n-samples"][task]["original"],
+        command=manifest["command"],
+        date=manifest["date"],
+        versions=manifest["versions"],
+        items=[row["question_id"] for row in rows],
+        clusters=[row["cluster"] for row in rows],
+        measures={name: [_rounded(row.get(name)) for row in rows] for name in names},
+    )
+
+
+def _rounded(value: float | None) -> float | None:
+    """Six decimals: what a table of two decimals is made of, without the noise of the last bits."""
+    return None if value is None else round(value, 6)
+
+
+def _belongs(run: CompactRun, entry: LeaderboardEntry, tasks: Sequence[str]) -> bool:
+    return run.task in tasks and run.model in entry.models and run.arm in entry.arms and run.judge == entry.judge
+
+
+def collect(results: Path, entry: LeaderboardEntry, tasks: Sequence[str], kept: Path) -> int:
+    """Keeps the compact form of every run under `results` that the entry names; gives the number that is new or
+    changed. A run that is kept already with the same values stays as it is, first date and command included."""
+    changed = 0
+    for manifest in sorted(results.glob("*/*/manifest.json")):
+        plan = _read_json(manifest)["plan"]
+        if plan["task"] not in tasks:
+            continue
+        run = _compact(manifest.parent)
+        if not _belongs(run, entry, tasks):
+            continue
+        path = kept / f"{run.task}-{run.model}-{run.arm}-{short(run.run_id)}.json"
+        if path.is_file() and _read_json(path)["measures"] == run.measures:
+            continue
+        kept.mkdir(parents=True, exist_ok=True)
+        path.write_text(_one_line_a_measure(asdict(run)), encoding="utf-8")
+        changed += 1
+    return changed
+
+
+def _one_line_a_measure(document: dict[str, Any]) -> str:
+    """JSON that a diff can show: a line a key, a line a measure."""
+
+    def line(value: Any) -> str:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+    measures = ",\n  ".join(f"{json.dumps(name)}: {line(values)}" for name, values in document.pop("measures").items())
+    head = ",\n".join(f" {json.dumps(key)}: {line(value)}" for key, value in document.items())
+    return f'{{\n{head},\n "measures": {{\n  {measures}\n }}\n}}\n'
+
+
+def stored_runs(kept: Path, entry: LeaderboardEntry, tasks: Sequence[str]) -> list[CompactRun]:
+    """The kept runs that the entry names today."""
+    runs = [CompactRun(**_read_json(path)) for path in sorted(kept.glob("*.json"))]
+    return [run for run in runs if _belongs(run, entry, tasks)]
+
+
+# ---- from compact runs to markdown ----------------------------------------------------------------------------------
+
+
+def render_leaderboard(entry: LeaderboardEntry, tasks: Sequence[str], runs: Sequence[CompactRun]) -> str:
+    """The whole page. Raises `HarnessError` when there is no run to show."""
+    if not runs:
+        raise HarnessError(
+            f"leaderboard {entry.leaderboard}: no results yet; run `harness eval` for one of its tasks "
+            f"({', '.join(tasks)}) with one of its models ({', '.join(entry.models)}) and the judge {entry.judge}"
+        )
+    parts = [f"# {entry.title}", *([entry.description.strip()] if entry.description else [])]
+    for task in tasks:
+        for group in _item_sets([run for run in runs if run.task == task]):
+            parts += [_heading(group), _table(entry, group)]
+            parts += [note for note in [_broken_note(group)] if note]
+    parts += [_LEGEND, _provenance(runs)]
+    parts.append(f"Regenerate with `harness leaderboard {entry.leaderboard}`; do not edit this file.")
+    return "\n\n".join(parts) + "\n"
+
+
+def _item_sets(runs: Sequence[CompactRun]) -> Iterator[list[CompactRun]]:
+    """Runs over the same items and by the same judge, largest set first."""
+    groups: dict[tuple[str, str], list[CompactRun]] = {}
+    for run in runs:
+        groups.setdefault((run.item_set, run.judge_id), []).append(run)
+    yield from sorted(groups.values(), key=lambda group: (-len(group[0].items), group[0].item_set))
+
+
+def _heading(group: Sequence[CompactRun]) -> str:
+    first = group[0]
+    count = len(first.items)
+    extent = f"{count} questions" if count == first.original else f"the first {count} of {first.original} questions"
+    return f"## {first.task} (version {first.task_version:g}): {extent}, judged by {first.judge}"
+
+
+def _table(entry: LeaderboardEntry, group: Sequence[CompactRun]) -> str:
+    baseline = next((run for run in group if run.model == entry.baseline and run.arm == "rag"), None)
+    names = list(dict.fromkeys(name for run in group for name in run.measures))
+    criteria = [name for name in names if name in _HEADLINE]
+    plain = [name for name in names if name not in criteria and name not in _STYLE and name != "dropped_passages"]
+    headers = ["model", "arm", *criteria]
+    headers += [f"Δ {name}" for name in criteria] if baseline is not None else []
+    headers += ["scored", *plain, *_STYLE.values()]
+    rows = [
+        [
+            _model_name(run, group) + (" †" if run.judge_is_broken else ""),
+            run.arm,
+            *(_with_interval(run, name) for name in criteria),
+            *([_difference(run, baseline, name) for name in criteria] if baseline is not None else []),
+            _scored(run, criteria),
+            *(_plain(run, name, 3) for name in plain),
+            _plain(run, "answer_words", 1),
+            _percent(run, "truncated"),
+        ]
+        for run in sorted(group, key=lambda run: (entry.models.index(run.model), entry.arms.index(run.arm), run.run_id))  # type: ignore[arg-type]
+    ]
+    return markdown_table(headers, rows, [False, False, *[True] * (len(headers) - 2)])
+
+
+def _model_name(run: CompactRun, group: Sequence[CompactRun]) -> str:
+    """Two models of one name and different weights are told apart by their identity."""
+    twins = {other.model_id for other in group if other.model == run.model}
+    return run.model if len(twins) == 1 else f"{run.model} ({short(run.model_id)})"
+
+
+def _with_interval(run: CompactRun, name: str) -> str:
+    values, clusters = run.values(name)
+    if not values:
+        return "–"
+    interval = bootstrap_interval(values, clusters)
+    return f"{mean(values):.2f}" + (f" [{interval.low:.2f}, {interval.high:.2f}]" if interval else "")
+
+
+def _difference(run: CompactRun, baseline: CompactRun, name: str) -> str:
+    if run.run_id == baseline.run_id:
+        return "base"
+    of_base = dict(zip(baseline.items, baseline.measures[name], strict=True))
+    rows = zip(run.items, run.measures[name], run.clusters, strict=True)
+    pairs = [(v, b, c) for item, v, c in rows if v is not None and (b := of_base[item]) is not None]
+    if not pairs:
+        return "–"
+    values, base, clusters = zip(*pairs, strict=True)
+    difference, interval = paired_difference(values, base, clusters)
+    return f"{difference:+.2f}" + (f" [{interval.low:+.2f}, {interval.high:+.2f}]" if interval else "")
+
+
+def _scored(run: CompactRun, criteria: Sequence[str]) -> str:
+    least = min((len(run.values(name)[0]) for name in criteria), default=0)
+    return f"{least}/{len(run.items)}"
+
+
+def _plain(run: CompactRun, name: str, digits: int) -> str:
+    values, _ = run.values(name)
+    return f"{mean(values):.{digits}f}" if values else "–"
+
+
+def _percent(run: CompactRun, name: str) -> str:
+    values, _ = run.values(name)
+    share = mean(values)
+    return f"{100 * share:.0f} %" if share is not None else "–"
+
+
+def _broken_note(group: Sequence[CompactRun]) -> str:
+    broken = [run.model for run in group if run.judge_is_broken]
+    return f"† The judge left more verdicts unscored than its entry allows: {', '.join(broken)}." if broken else ""
+
+
+_LEGEND = (
+    "Marks are means over items from 1 to 5; brackets are 95 % bootstrap intervals over items (clusters of items where "
+    "they share a document). Δ is paired over the same items against the baseline's `rag` arm. *scored*: items with a "
+    "mark. *recall*, *mrr*, *ndcg*: gold documents among the retrieved; *span_recall*: gold passages of which at least "
+    "half was retrieved. *words*: mean length of an answer; *cut*: answers that the token limit ended."
+)
+
+
+def _provenance(runs: Sequence[CompactRun]) -> str:
+    lines = [f"- {run.date[:10]}: `{run.command}` (run {short(run.run_id)})" for run in runs]
+    versions = sorted({f"{name} {version}" for run in runs for name, version in run.versions.items()})
+    return "\n".join(["Made by:", "", *sorted(set(lines)), "", f"With {', '.join(versions)}."])

@@ -1,0 +1,76 @@
+"""What needs no model: exact match, token F1 and ROUGE-L of an answer against the references, the best of several.
+
+EM and F1 with SQuAD's normalisation (Rajpurkar et al. 2016, arXiv:1606.05250): lower case, no punctuation, no
+articles. ROUGE-L is the F-measure of the longest common subsequence of lower-case runs of letters and digits (Lin
+2004, W04-1013), as in the reference implementation without stemming.
+"""
+
+from __future__ import annotations
+
+import re
+import string
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+
+__all__ = ["ANSWER_METRICS", "exact_match", "f1", "normalise", "rouge_l"]
+
+_ARTICLES = re.compile(r"\b(a|an|the)\b")
+_PUNCTUATION = str.maketrans("", "", string.punctuation)
+_ROUGE_TOKEN = re.compile(r"[a-z0-9]+")
+
+
+def normalise(text: str) -> str:
+    """SQuAD's: lower case, ASCII punctuation dropped, articles dropped, single spaces."""
+    return " ".join(_ARTICLES.sub(" ", text.lower().translate(_PUNCTUATION)).split())
+
+
+def exact_match(answer: str, references: Sequence[str]) -> float:
+    """1 if the normalised answer equals a normalised reference, else 0."""
+    said = normalise(answer)
+    return float(any(said == normalise(reference) for reference in references))
+
+
+def f1(answer: str, references: Sequence[str]) -> float:
+    """Harmonic mean of token precision and recall, 0 to 1; the best over the references. Two texts without any token
+    left agree (1), one such text and another do not (0)."""
+    return max((_f1(normalise(answer).split(), normalise(reference).split()) for reference in references), default=0.0)
+
+
+def _f1(said: list[str], wanted: list[str]) -> float:
+    if not said or not wanted:
+        return float(said == wanted)
+    return _f_measure((Counter(said) & Counter(wanted)).total(), len(said), len(wanted))
+
+
+def rouge_l(answer: str, references: Sequence[str]) -> float:
+    """F-measure of the longest common subsequence of tokens, 0 to 1; the best over the references."""
+    said = _ROUGE_TOKEN.findall(answer.lower())
+    return max((_rouge_l(said, _ROUGE_TOKEN.findall(reference.lower())) for reference in references), default=0.0)
+
+
+def _rouge_l(said: list[str], wanted: list[str]) -> float:
+    return _f_measure(_common_subsequence(said, wanted), len(said), len(wanted))
+
+
+def _f_measure(common: int, said: int, wanted: int) -> float:
+    return 2 * common / (said + wanted) if common else 0.0
+
+
+def _common_subsequence(left: Sequence[str], right: Sequence[str]) -> int:
+    """Length of the longest common subsequence, bit-parallel (Hyyrö 2004): a row of the table is one integer."""
+    places: dict[str, int] = {}
+    for place, token in enumerate(left):
+        places[token] = places.get(token, 0) | 1 << place
+    full = (1 << len(left)) - 1
+    row = full
+    for token in right:
+        match = row & places.get(token, 0)
+        row = ((row + match) | (row - match)) & full
+    return len(left) - row.bit_count()
+
+
+ANSWER_METRICS: Mapping[str, Callable[[str, Sequence[str]], float]] = {
+    "exact_match": exact_match,
+    "f1": f1,
+    "rouge_l": rouge_l,
+}

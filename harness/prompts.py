@@ -1,0 +1,83 @@
+"""Jinja2 templates in a sandbox: what a task asks, what a judge is asked, what a row's reference is.
+
+A template knows its slots. Which slots a place offers and which it must use is said by `PLACES`; `problems_of` checks
+a template against them without rendering it, so that `harness validate` finds a missing slot before a run does.
+`StrictUndefined`: a slot that is not there is an error, never an empty string.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, meta
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from harness.errors import EntryError, near_names
+from harness.records import Message, Passage
+
+__all__ = ["PLACES", "Place", "chat", "problems_of", "render"]
+
+
+class Place(NamedTuple):
+    """Where a template stands: the slots it may use and those it must use."""
+
+    offers: frozenset[str]
+    needs: frozenset[str]
+
+
+PLACES = {
+    "doc_to_text": Place(frozenset({"question", "passages", "doc"}), frozenset({"question", "passages"})),
+    "doc_to_target": Place(frozenset({"references", "question", "doc"}), frozenset()),
+    "doc_to_cluster": Place(frozenset({"question", "doc"}), frozenset()),
+    "judge_prompt": Place(
+        frozenset({"question", "reference", "answer", "passages", "criterion", "scale"}),
+        frozenset({"question", "answer", "criterion"}),
+    ),
+    "judge_form": Place(frozenset({"criterion", "scale"}), frozenset()),
+}
+
+
+_ENVIRONMENT = ImmutableSandboxedEnvironment(
+    undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=False, autoescape=False
+)
+
+
+@lru_cache(maxsize=256)
+def _compiled(source: str) -> Any:
+    return _ENVIRONMENT.from_string(source)
+
+
+def problems_of(source: str, place: str) -> list[str]:
+    """What is wrong with a template at a place, one phrase each: syntax, unknown slots, missing slots."""
+    offers, needs = PLACES[place]
+    try:
+        used = meta.find_undeclared_variables(_ENVIRONMENT.parse(source))
+    except TemplateSyntaxError as error:
+        return [f"not a Jinja2 template (line {error.lineno}): {error.message}"]
+    unknown = [
+        f"uses the slot {{{{ {name} }}}}, which is not there{near_names(name, offers)}; "
+        f"it has {', '.join(sorted(offers))}"
+        for name in sorted(used - offers)
+    ]
+    missing = [f"lacks the slot {{{{ {name} }}}}; without it the model never sees it" for name in sorted(needs - used)]
+    return unknown + missing
+
+
+def render(source: str, **slots: Any) -> str:
+    """The template with its slots filled in. Raises `EntryError` when a slot or an attribute of one is not there."""
+    try:
+        return str(_compiled(source).render(**slots))
+    except TemplateError as error:
+        raise EntryError(
+            f"template {source.strip().splitlines()[0][:60]!r}: {error.message}; see `harness show`"
+        ) from error
+
+
+def chat(
+    template: str, system: str | None, question: str, passages: Sequence[Passage], row: dict[str, Any]
+) -> list[Message]:
+    """A task's prompt as chat messages: its system instruction, if any, then the rendered question."""
+    user = render(template, question=question, passages=passages, doc=row).strip()
+    return [*([Message("system", system.strip())] if system else []), Message("user", user)]

@@ -1,0 +1,220 @@
+"""The values that pass between stages: frozen, plain, and none of them knows where it came from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+__all__ = [
+    "Answer",
+    "Arm",
+    "Decoding",
+    "Document",
+    "Fact",
+    "JudgeItem",
+    "Message",
+    "OptionRequest",
+    "Passage",
+    "Query",
+    "Question",
+    "Request",
+    "Span",
+    "StopReason",
+    "TaskPlan",
+    "Verdict",
+]
+
+
+class Arm(StrEnum):
+    """How passages reach the prompt."""
+
+    RAG = "rag"
+    CLOSED_BOOK = "closed_book"
+    ORACLE = "oracle"
+
+
+class Span(NamedTuple):
+    """A stretch of a document, in code points: `document.text[start:end]`."""
+
+    document_id: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One item of a corpus, whole."""
+
+    id: str
+    title: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A chunk of a document, ranked for one question. `rank` starts at 1; a larger `score` is better."""
+
+    document_id: str
+    start: int
+    end: int
+    title: str
+    text: str
+    rank: int
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One atomic fact that an answer may state: a value of a known kind, as the synthetic world knows it.
+
+    `alternatives` are the other values that this kind can take where they are a closed list (for `term`, the whole
+    list; for `choice`, what it was chosen from); a number, a date or a name is recognised by its form instead.
+    """
+
+    id: str
+    kind: str
+    value: str
+    statement: str
+    alternatives: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One row of a task. `cluster` names what it shares with other questions (its paper, say): uncertainty is over
+    clusters. `facts` are what a complete answer states; `side_facts` are true and may be said besides. `row` is the
+    data set's own row, for templates."""
+
+    id: str
+    text: str
+    references: tuple[str, ...]
+    gold_document_ids: tuple[str, ...] = ()
+    gold_spans: tuple[Span, ...] = ()
+    kind: str = ""
+    cluster: str = ""
+    answerable: bool = True
+    facts: tuple[Fact, ...] = ()
+    side_facts: tuple[Fact, ...] = ()
+    row: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What a retriever is asked. `within` limits it to these documents (`scope: document`); the gold fields are for
+    the oracle arm alone and never reach a real retriever's ranking."""
+
+    text: str
+    within: tuple[str, ...] = ()
+    gold_document_ids: tuple[str, ...] = ()
+    gold_spans: tuple[Span, ...] = ()
+
+
+class Message(NamedTuple):
+    """A turn of a chat: role `system`, `user` or `assistant`."""
+
+    role: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decoding:
+    """How an answer is decoded. `temperature` 0 is greedy; then `top_p` and the seed do not matter."""
+
+    max_gen_toks: int = 256
+    temperature: float = 0.0
+    top_p: float = 1.0
+    until: tuple[str, ...] = ()
+
+    @property
+    def greedy(self) -> bool:
+        return self.temperature == 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class TaskPlan:
+    """What a run does with a task: all that an entry says, as plain values, and what the command line adds."""
+
+    task: str
+    alias: str
+    version: float
+    split: str
+    doc_to_text: str
+    doc_to_target: str
+    system_instruction: str | None
+    within_document: bool
+    top_k: int
+    max_references: int | None
+    decoding: Decoding
+    metrics: tuple[str, ...]
+    arm: Arm = Arm.RAG
+    limit: int | None = None
+    seed: int = 0
+
+
+class StopReason(StrEnum):
+    EOS = "eos"
+    """The model ended its answer itself."""
+    LIMIT = "limit"
+    """`max_gen_toks` cut the answer: it is truncated."""
+    UNTIL = "until"
+    """A stop string of the task ended it."""
+    WINDOW = "window"
+    """The prompt does not fit the model's window even without passages: nothing was generated."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One generation. `prompt` is final: after the chat template, BOS included where the model wants one.
+    `prompt_tokens` is its length as the adapter counted it."""
+
+    key: str
+    prompt: str
+    prompt_tokens: int
+    decoding: Decoding
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a model said to the request with that key."""
+
+    key: str
+    text: str
+    stop_reason: StopReason
+    prompt_tokens: int
+    answer_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class OptionRequest:
+    """Asks for the log-probability of each option as the next text after a final prompt."""
+
+    key: str
+    prompt: str
+    options: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeItem:
+    """One mark that is wanted: one answer, one criterion, one repeat."""
+
+    key: str
+    question: Question
+    reference: str
+    answer: str
+    passages: tuple[Passage, ...]
+    criterion: str
+    repeat: int
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One mark of one answer. `score` None: unscored, and `reason` says why."""
+
+    key: str
+    criterion: str
+    repeat: int
+    score: float | None
+    reason: str = ""
+    reply: str = ""

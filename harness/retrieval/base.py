@@ -1,0 +1,85 @@
+"""What all rankers share: chunks, scope, and passages out of chunk numbers."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from harness.records import Passage, Query
+from harness.retrieval.chunk_store import ChunkStore
+
+__all__ = ["Chunks", "NoRetriever", "OracleRetriever", "Ranker"]
+
+
+class Chunks:
+    """The chunks of a corpus, cut when they are first needed. `identity` says which corpus and which cut."""
+
+    def __init__(self, identity: Mapping[str, Any], open_store: Callable[[], ChunkStore]) -> None:
+        self.identity = dict(identity)
+        self._open_store = open_store
+
+    @cached_property
+    def store(self) -> ChunkStore:
+        return self._open_store()
+
+
+class Ranker(ABC):
+    """A retriever over chunks. Subclasses say how a batch of queries ranks chunk numbers."""
+
+    def __init__(self, chunks: Chunks, settings: Mapping[str, Any]) -> None:
+        self._chunks = chunks
+        self.settings = dict(settings)
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        return {"chunks": self._chunks.identity, "retriever": self.settings}
+
+    @abstractmethod
+    def rank(self, queries: Sequence[Query], top_k: int) -> list[list[tuple[int, float]]]:
+        """(chunk number, score) for each query, best first, ties by chunk number."""
+
+    def search(self, queries: Sequence[Query], top_k: int) -> list[list[Passage]]:
+        store = self._chunks.store
+        return [
+            [store.passage(chunk, rank, score) for rank, (chunk, score) in enumerate(ranking, start=1)]
+            for ranking in self.rank(queries, top_k)
+        ]
+
+    def _within(self, query: Query) -> np.ndarray | None:
+        """The chunks that a query is limited to, or None for all."""
+        return self._chunks.store.of_documents(query.within) if query.within else None
+
+
+class OracleRetriever(Ranker):
+    """The gold passages, for the `oracle` arm: the chunks that hold the gold spans, else the gold documents' first
+    chunks, document by document. The score is 0: there is no ranking."""
+
+    def __init__(self, chunks: Chunks) -> None:
+        super().__init__(chunks, {"kind": "oracle"})
+
+    def rank(self, queries: Sequence[Query], top_k: int) -> list[list[tuple[int, float]]]:
+        return [[(chunk, 0.0) for chunk in self._gold(query)[:top_k]] for query in queries]
+
+    def _gold(self, query: Query) -> list[int]:
+        store = self._chunks.store
+        if query.gold_spans:
+            return list(dict.fromkeys(chunk for span in query.gold_spans for chunk in store.overlapping(span)))
+        of_documents = [store.of_documents([name]) for name in query.gold_document_ids]
+        longest = max((len(chunks) for chunks in of_documents), default=0)
+        # first chunks of all gold documents, then their second chunks, and so on
+        return [int(chunks[i]) for i in range(longest) for chunks in of_documents if i < len(chunks)]
+
+
+class NoRetriever:
+    """Nothing, for the `closed_book` arm."""
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        return {"retriever": {"kind": "none"}}
+
+    def search(self, queries: Sequence[Query], top_k: int) -> list[list[Passage]]:
+        return [[] for _ in queries]

@@ -1,0 +1,25 @@
+"""Several rankers fused by reciprocal rank."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from harness.records import Query
+from harness.retrieval.base import Chunks, Ranker
+from harness.retrieval.ranking import fuse
+
+__all__ = ["HybridRetriever"]
+
+
+class HybridRetriever(Ranker):
+    """`settings` holds `depth` (ranks taken of each part) and `rrf_k`; the parts' own settings join the identity."""
+
+    def __init__(self, chunks: Chunks, settings: Mapping[str, Any], parts: Sequence[Ranker]) -> None:
+        super().__init__(chunks, {**settings, "parts": [part.settings for part in parts]})
+        self._parts = parts
+
+    def rank(self, queries: Sequence[Query], top_k: int) -> list[list[tuple[int, float]]]:
+        depth = max(self.settings["depth"], top_k)
+        by_part = [part.rank(queries, depth) for part in self._parts]
+        return [fuse(rankings, top_k, self.settings["rrf_k"]) for rankings in zip(*by_part, strict=True)]

@@ -1,0 +1,14 @@
+"""Words of a text, for BM25: runs of letters and digits, case-folded. No stemming, no stop words: the same on every
+machine, and an error code keeps its digits."""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["words"]
+
+_WORD = re.compile(r"[^\W_]+")
+
+
+def words(text: str) -> list[str]:
+    return _WORD.findall(text.casefold())

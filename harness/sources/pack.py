@@ -1,0 +1,170 @@
+"""A data pack: a folder with `corpus.jsonl` and `qa.jsonl`, streamed line by line.
+
+    corpus.jsonl  {"doc_id": "1912.01214", "title": "Cross-lingual …", "text": "## Abstract\\n\\nTransfer learning …"}
+    qa.jsonl      {"id": "b6f1…", "question": "which …?", "answers": ["…"], "gold_doc_ids": ["1912.01214"]}
+
+A question may also have `type`, `split`, `evidence` (texts that occur in its gold documents) and any other field; a
+template sees the whole row as `doc`. Everything that is wrong with a pack is reported at once, by file and line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import jsonlines
+
+from harness.digests import digest_of_file
+from harness.errors import DataError
+from harness.records import Document, Question, Span
+from harness.sources.splits import divide, in_hash_order
+
+__all__ = ["DataPack"]
+
+CORPUS, QUESTIONS = "corpus.jsonl", "qa.jsonl"
+
+
+class DataPack:
+    """`cluster_of` gives a row's cluster. `splits` are the names of (training, evaluation): rows that carry one of
+    the two as their `split` belong there; where no row carries a split, hashing divides them (`pool`, `seed`)."""
+
+    def __init__(
+        self,
+        folder: Path,
+        cluster_of: Callable[[Mapping[str, Any]], str],
+        splits: tuple[str, str],
+        pool: int,
+        seed: int,
+    ) -> None:
+        missing = [name for name in (CORPUS, QUESTIONS) if not (folder / name).is_file()]
+        if missing:
+            raise DataError(
+                *(f"{folder}: holds no {name}; a data pack has {CORPUS} and {QUESTIONS}" for name in missing)
+            )
+        self._folder, self._cluster_of, self._splits, self._pool, self._seed = folder, cluster_of, splits, pool, seed
+
+    @cached_property
+    def identity(self) -> dict[str, Any]:
+        return {
+            "kind": "data-pack",
+            "corpus": digest_of_file(self._folder / CORPUS),
+            "questions": digest_of_file(self._folder / QUESTIONS),
+        }
+
+    # ---- rows -------------------------------------------------------------------------------------------------------
+
+    def _rows(self, name: str, problems: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Line number and row; a line that is not a JSON object goes to `problems`."""
+        with jsonlines.open(self._folder / name) as reader:
+            number = 0
+            while True:
+                number += 1
+                try:
+                    row = reader.read(type=dict, skip_empty=False)
+                except EOFError:
+                    return
+                except jsonlines.InvalidLineError as error:
+                    if error.line.strip():
+                        problems.append(f"{name}:{number}: {_plain(error)}; every line is one JSON object")
+                    continue
+                yield number, row
+
+    def documents(self) -> Iterator[Document]:
+        """The corpus as it streams by. Raises `DataError` at the end when any line is broken, or none is there."""
+        problems: list[str] = []
+        seen: dict[str, int] = {}
+        for number, row in self._rows(CORPUS, problems):
+            wrong = [key for key in ("doc_id", "text") if not isinstance(row.get(key), str)]
+            if wrong or not isinstance(row.get("title", ""), str):
+                problems.append(f"{CORPUS}:{number}: {', '.join(wrong or ['title'])} must be there and be text")
+                continue
+            first = seen.setdefault(row["doc_id"], number)
+            if first != number:
+                problems.append(f"{CORPUS}:{number}: doc_id {row['doc_id']!r} stands already in line {first}")
+                continue
+            yield Document(row["doc_id"], row.get("title", ""), row["text"])
+        if not seen and not problems:
+            problems.append(f"{CORPUS}: holds no document; there is nothing to retrieve from")
+        if problems:
+            raise DataError.of([f"{self._folder}/{problem}" for problem in problems])
+
+    @cached_property
+    def _divided(self) -> dict[str, list[Question]]:
+        texts = {document.id: document.text for document in self.documents()}
+        problems: list[str] = []
+        seen: dict[str, int] = {}
+        rows: list[tuple[str | None, Question]] = []
+        for number, row in self._rows(QUESTIONS, problems):
+            wrong = _wrong_fields(row)
+            if not wrong:
+                first = seen.setdefault(row["id"], number)
+                wrong += [f"id {row['id']!r} stands already in line {first}"] if first != number else []
+                wrong += [f"gold id {i!r} is not in {CORPUS}" for i in row["gold_doc_ids"] if i not in texts]
+            problems += [f"{QUESTIONS}:{number}: {text}" for text in wrong]
+            if not wrong:
+                rows.append((row.get("split"), self._question(row, texts)))
+        if not rows and not problems:
+            problems.append(f"{QUESTIONS}: holds no question")
+        if problems:
+            raise DataError.of([f"{self._folder}/{problem}" for problem in problems])
+        return self._divide(rows)
+
+    def _divide(self, rows: Sequence[tuple[str | None, Question]]) -> dict[str, list[Question]]:
+        training, evaluation = self._splits
+        named = {split for split, _ in rows if split is not None}
+        if {training, evaluation} <= named:
+            return {
+                name: in_hash_order([question for split, question in rows if split == name], self._seed)
+                for name in self._splits
+            }
+        pool, rest = divide([question for _, question in rows], self._pool, self._seed)
+        if not rest:
+            raise DataError(
+                f"{self._folder}/{QUESTIONS}: {len(rows)} questions, and the fine-tuning pool of {self._pool} takes them "
+                "all; lower `finetune.pool` in the task entry"
+            )
+        return {training: pool, evaluation: rest}
+
+    def _question(self, row: dict[str, Any], texts: Mapping[str, str]) -> Question:
+        return Question(
+            id=row["id"],
+            text=row["question"],
+            references=tuple(row["answers"]),
+            gold_document_ids=tuple(row["gold_doc_ids"]),
+            gold_spans=tuple(_evidence_spans(row, texts)),
+            kind=str(row.get("type", "")),
+            cluster=self._cluster_of(row),
+            answerable=row.get("type") != "unanswerable",
+            row=row,
+        )
+
+    def questions(self, split: str) -> Sequence[Question]:
+        if split not in self._divided:
+            raise DataError(f"{self._folder}: has no split {split!r}; it has {', '.join(self._divided)}")
+        return self._divided[split]
+
+
+def _plain(error: jsonlines.InvalidLineError) -> str:
+    return str(error).split(" (line ")[0]
+
+
+def _wrong_fields(row: Mapping[str, Any]) -> list[str]:
+    wrong = [f"{key} must be there and be text" for key in ("id", "question") if not isinstance(row.get(key), str)]
+    for key, least in (("answers", 1), ("gold_doc_ids", 0)):
+        value = row.get(key)
+        if not isinstance(value, list) or len(value) < least or not all(isinstance(text, str) for text in value):
+            wrong.append(f"{key} must be a list of texts" + (" with at least one" if least else ""))
+    return wrong
+
+
+def _evidence_spans(row: Mapping[str, Any], texts: Mapping[str, str]) -> Iterator[Span]:
+    """Where a row's evidence stands in its gold documents; evidence that does not occur word for word (a figure's
+    caption, say) has no place and is left out."""
+    for evidence in row.get("evidence") or ():
+        for document_id in row["gold_doc_ids"]:
+            start = texts[document_id].find(evidence) if evidence else -1
+            if start >= 0:
+                yield Span(document_id, start, start + len(evidence))
+                break

@@ -1,0 +1,84 @@
+"""Everything expensive, computed once: a SQLite file of records under keys that say all they depend on.
+
+A record is `(kind, key) -> JSON`. What is in a key is decided where the record is made (`evaluate/stages.py`) and
+written down in `docs/architecture.md`. The first record under a key stays: a later one is the same thing computed
+again. WAL with one writer at a time; a batch of records is one transaction, so a killed run leaves whole batches.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal
+
+from harness.errors import HarnessError
+
+__all__ = ["Kind", "Store"]
+
+Kind = Literal["passages", "prompts", "answers", "verdicts", "plans"]
+_KINDS: tuple[Kind, ...] = ("passages", "prompts", "answers", "verdicts", "plans")
+_FORMAT = 1
+_SLICE = 500  # keys a query; SQLite's limit of variables is higher everywhere
+
+
+class Store:
+    """One file; use it as a context manager."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._connection = sqlite3.connect(path, timeout=60, isolation_level=None)
+            self._connection.execute("PRAGMA journal_mode=WAL")
+            self._connection.execute("PRAGMA synchronous=NORMAL")
+            self._prepare()
+        except sqlite3.DatabaseError as error:
+            raise HarnessError(
+                f"{path}: not a store that can be used ({error}); move it away, or say --store"
+            ) from error
+
+    def _prepare(self) -> None:
+        (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+        if version not in (0, _FORMAT):
+            raise HarnessError(
+                f"{self.path}: written by another version of the harness (format {version}); say --store"
+            )
+        for kind in _KINDS:
+            self._connection.execute(f"CREATE TABLE IF NOT EXISTS {kind} (key TEXT PRIMARY KEY, value TEXT NOT NULL)")
+        self._connection.execute(f"PRAGMA user_version={_FORMAT}")
+
+    def get(self, kind: Kind, keys: Iterable[str]) -> dict[str, Any]:
+        """The records that are there, by key."""
+        wanted: Sequence[str] = list(dict.fromkeys(keys))
+        found: dict[str, Any] = {}
+        for first in range(0, len(wanted), _SLICE):
+            part = wanted[first : first + _SLICE]
+            marks = ",".join("?" * len(part))
+            rows = self._connection.execute(f"SELECT key, value FROM {kind} WHERE key IN ({marks})", part)
+            found.update((key, json.loads(value)) for key, value in rows)
+        return found
+
+    def put(self, kind: Kind, records: Mapping[str, Any]) -> None:
+        """Adds records in one transaction."""
+        rows = [(key, json.dumps(value, ensure_ascii=False, allow_nan=False)) for key, value in records.items()]
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            self._connection.executemany(f"INSERT OR IGNORE INTO {kind} VALUES (?, ?)", rows)
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
+        self._connection.execute("COMMIT")
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
