@@ -3,8 +3,8 @@
 `$HARNESS_CACHE`, else `$XDG_CACHE_HOME/harness`, else `~/.cache/harness`. Safe to delete: everything in it but the
 store of answers is made again when needed, and the store only costs the work again.
 
-A folder is built beside its place and renamed into it, so a folder that is there is whole; two processes that build the same one
-both succeed and one of the two copies stays.
+A folder is built beside its place and renamed into it, so a folder that is there is whole; two processes that build
+the same one both succeed and one of the two copies stays.
 """
 
 from __future__ import annotations

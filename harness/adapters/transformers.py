@@ -92,7 +92,7 @@ class TransformersAdapter:
             raise HarnessError(
                 f"{self._weights.label}: config.json names no window; set `max_length` in the model entry"
             )
-        return int(min(own or self._settings.max_length, self._settings.max_length or own))
+        return min(int(length) for length in (own, self._settings.max_length) if length is not None)
 
     @property
     def fixed_batch_size(self) -> int | None:

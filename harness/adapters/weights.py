@@ -6,6 +6,8 @@ Each knows its identity without torch and without loading anything, and gives a 
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -111,9 +113,10 @@ class GgufWeights:
         transformers = require("torch", "transformers")
         transformers.utils.logging.disable_progress_bar()
         origin = {"pretrained_model_name_or_path": str(self._file.parent), "gguf_file": self._file.name}
-        model = transformers.AutoModelForCausalLM.from_pretrained(
-            **origin, dtype="float32", quantization_config=transformers.GgufConfig(dequantize=True)
-        )
+        with contextlib.redirect_stderr(io.StringIO()):  # gguf draws a bar that nothing else can turn off
+            model = transformers.AutoModelForCausalLM.from_pretrained(
+                **origin, dtype="float32", quantization_config=transformers.GgufConfig(dequantize=True)
+            )
         model.save_pretrained(folder)
         transformers.AutoTokenizer.from_pretrained(**origin).save_pretrained(folder)
 

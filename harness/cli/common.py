@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 __all__ = ["add_include_path", "catalog_of", "names_of"]
 
 
-def add_include_path(parser: argparse.ArgumentParser) -> None:
+def add_include_path(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
         "--include_path",
         action="append",

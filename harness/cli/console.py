@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 from harness.interfaces import Progress
@@ -74,7 +75,7 @@ class _BarProgress:
         )
 
         self._console = Console(stderr=True)
-        self._new = lambda: Progress(
+        self._new: Callable[[], Any] = lambda: Progress(
             SpinnerColumn(finished_text="✓"),
             TextColumn("{task.description:<9}"),
             BarColumn(),

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["add"]
 
 _DESCRIPTION = """Retrieves, asks the model, judges its answers and writes a run folder, for each task, model and arm.
-Whatever is stored already is not computed again: the same command a second time takes seconds, and a stopped one goes on."""
+Whatever is stored already is not computed again: the same command a second time takes seconds, and a stopped one goes
+on where it was."""
 
 
 def add(commands: Any) -> None:
@@ -60,7 +61,7 @@ def add(commands: Any) -> None:
         help="for run folders (default results)",
     )
     how.add_argument("--store", type=Path, metavar="FILE", help="the store; in the cache folder where it is not said")
-    add_include_path(how)  # type: ignore[arg-type]
+    add_include_path(how)
     parser.set_defaults(run=run)
 
 

@@ -16,9 +16,9 @@ def add(commands: Any) -> None:
     parser = commands.add_parser(
         "leaderboard",
         help="regenerate a leaderboard's markdown",
-        description="Takes the runs that the entry names from the results folder, keeps each in compact form beside the "
-        "entry, and writes NAME.md there. In an installed copy, where the entry's folder is not yours to write, the "
-        "files go to ./leaderboards.",
+        description="Takes the runs that the entry names from the results folder, keeps each in compact form beside "
+        "the entry, and writes NAME.md there. In an installed copy, where the entry's folder is not yours to write, "
+        "the files go to ./leaderboards.",
     )
     parser.add_argument("name", nargs="+")
     parser.add_argument("--check", action="store_true", help="write nothing; exit code 1 when NAME.md is stale")

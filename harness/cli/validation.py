@@ -82,7 +82,8 @@ def _try(entry: Any, data: Path | None) -> str:
     (passages,) = retriever.search([query_of(plan, questions[0])], plan.top_k)
     messages = chat(plan.doc_to_text, plan.system_instruction, questions[0].text, passages, dict(questions[0].row))
     target = target_of(plan, questions[0])
+    characters = sum(len(message.content) for message in messages)
     return (
-        f"{len(questions)} questions to evaluate on, {len(training)} to train on; the first gets {len(passages)} passages "
-        f"and a prompt of {sum(len(message.content) for message in messages)} characters; its reference has {len(target)}"
+        f"{len(questions)} questions to evaluate on, {len(training)} to train on; the first gets {len(passages)} "
+        f"passages and a prompt of {characters} characters; its reference has {len(target)}"
     )

@@ -14,11 +14,11 @@ from collections.abc import Callable, Sequence
 __all__ = ["mentions"]
 
 _SPELLED = {
-    word: str(number)
-    for number, word in enumerate(
-        ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty"]
-    )
-} | {"thirty": "30", "forty": "40", "fifty": "50", "sixty": "60", "ninety": "90"}
+    "zero": "0", "one": "1", "two": "2", "three": "3", "four": "4", "five": "5", "six": "6", "seven": "7",
+    "eight": "8", "nine": "9", "ten": "10", "eleven": "11", "twelve": "12", "thirteen": "13", "fourteen": "14",
+    "fifteen": "15", "sixteen": "16", "seventeen": "17", "eighteen": "18", "nineteen": "19", "twenty": "20",
+    "thirty": "30", "forty": "40", "fifty": "50", "sixty": "60", "ninety": "90",
+}  # fmt: skip
 _SPELLED_WORD = re.compile(rf"\b({'|'.join(_SPELLED)})\b", re.IGNORECASE)
 _NUMBER = r"(?<![\w.,-])(\d{1,3}(?:,\d{3})+|\d+)(\.\d+)?"
 
@@ -29,14 +29,14 @@ _TIMES = {
     "day": ("d", 1), "week": ("d", 7), "month": ("m", 1), "year": ("m", 12),
 }  # fmt: skip
 _MONTHS = {
-    name: number
-    for number, name in enumerate(
-        ["january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december"], start=1
-    )
-}
+    "january": 1, "february": 2, "march": 3, "april": 4, "may": 5, "june": 6,
+    "july": 7, "august": 8, "september": 9, "october": 10, "november": 11, "december": 12,
+}  # fmt: skip
 
 _MONEY = re.compile(
-    rf"(?:€|\beuros?|\beur)\s*{_NUMBER.replace('(?<![', '(?<![€')}|{_NUMBER}\s*(?:€|eur(?:os?)?\b)|(?<![\w.,-])(\d+)(\.\d\d)(?![\w.])",
+    rf"(?:€|\beuros?|\beur)\s*{_NUMBER}"  # € 19.90
+    rf"|{_NUMBER}\s*(?:€|eur(?:os?)?\b)"  # 19.90 EUR
+    r"|(?<![\w.,-])(\d+)(\.\d\d)(?![\w.])",  # 19.90: two decimals are money here, nothing else has them
     re.IGNORECASE,
 )
 _DURATION = re.compile(rf"{_NUMBER}[\s-]*({'|'.join(sorted(_TIMES, key=len, reverse=True))})s?\b", re.IGNORECASE)

@@ -55,9 +55,9 @@ class Chunker:
             return len(text)
         # one character more than fits, so that a boundary right behind the last that fits is seen
         for boundary in _BOUNDARIES:
-            ends = [found.end() for found in boundary.finditer(text, start + self.chars // 2, limit + 1)]
-            # a chunk may not be cut where the next one would not get on: it starts at end - overlap
-            good = [end for end in ends if end - self.overlap > start]
+            ends = (found.end() for found in boundary.finditer(text, start, limit + 1))
+            # in the second half, and not where the next chunk would not get on: it starts at end - overlap
+            good = [end for end in ends if end >= start + self.chars // 2 and end - self.overlap > start]
             if good:
                 return good[-1]
         return limit

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from harness.cache import build_once
+from harness.extras import require
 from harness.interfaces import Progress
 from harness.records import Query
 from harness.retrieval.base import Chunks, Ranker
@@ -67,16 +68,15 @@ class DenseRetriever(Ranker):
 
     @cached_property
     def _index(self) -> Any:
-        import faiss
-
+        faiss = require("faiss")
         folder = build_once(self._cache, "indexes", {"format": 1, **self.identity}, self._build)
         return faiss.read_index(str(folder / "index.faiss"), faiss.IO_FLAG_MMAP | faiss.IO_FLAG_READ_ONLY)
 
     def _build(self, folder: Path) -> None:
-        import faiss
-
+        faiss = require("faiss")
         vectors = self._encode_all()
         count, dimensions = vectors.shape
+        index: Any
         match self.settings["index"]:
             case "flat":
                 index = faiss.IndexFlatIP(dimensions)
@@ -118,8 +118,7 @@ class DenseRetriever(Ranker):
 
     @staticmethod
     def _rank(index: Any, vector: np.ndarray, within: np.ndarray | None, top_k: int) -> list[tuple[int, float]]:
-        import faiss
-
+        faiss = require("faiss")
         if within is not None:  # few chunks: exact, whatever the index
             stored = (
                 np.stack([index.reconstruct(int(chunk)) for chunk in within])

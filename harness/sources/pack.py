@@ -122,8 +122,8 @@ class DataPack:
         pool, rest = divide([question for _, question in rows], self._pool, self._seed)
         if not rest:
             raise DataError(
-                f"{self._folder}/{QUESTIONS}: {len(rows)} questions, and the fine-tuning pool of {self._pool} takes them "
-                "all; lower `finetune.pool` in the task entry"
+                f"{self._folder}/{QUESTIONS}: {len(rows)} questions, and the fine-tuning pool of {self._pool} takes "
+                "them all; lower `finetune.pool` in the task entry"
             )
         return {training: pool, evaluation: rest}
 

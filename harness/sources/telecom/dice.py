@@ -1,7 +1,8 @@
 """Seeded chance that is the same on every machine and in every Python: SplitMix64 over a SHA-256 seed.
 
 `random.Random` promises the stream of `random()` only; how `choice` and `sample` use it may change between versions,
-and a world must not change with the Python that makes it. (SplitMix64: Steele, Lea, Flood 2014, doi:10.1145/2660193.2660195.)
+and a world must not change with the Python that makes it.
+(SplitMix64: Steele, Lea, Flood 2014, doi:10.1145/2660193.2660195.)
 """
 
 from __future__ import annotations

@@ -232,7 +232,8 @@ _DEVICE = EntityKind(
     (
         Section("Set-up and lights", (
             Attribute("ready_light", "term", "status light when the line is ready",
-                ("When the line is ready, the status light of the {n} is {v}.", "A ready line shows as {v} on the {n}."),
+                ("When the line is ready, the status light of the {n} is {v}.",
+                 "A ready line shows as {v} on the {n}."),
                 ("What does the status light of {n} show when the line is ready?",
                  "How does {n} show that the line is ready?"), terms=_LIGHTS),
             Attribute("reset_hold", "duration", "time to hold its reset button",

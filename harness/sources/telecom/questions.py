@@ -58,15 +58,15 @@ class _Draw:
         self.world, self.pool, self.dice = world, pool, dice
 
     def entity(self, kind: str | None = None) -> Entity:
-        if kind is None:
-            place = self.dice.below(sum(self.world.counts.values()))
-            for kind, count in self.world.counts.items():
-                if place < count:
-                    break
-                place -= count
-            assert kind is not None
-            return self.world.entity(kind, place)
-        return self.world.entity(kind, self.dice.below(self.world.counts[kind]))
+        """A random entity, of any kind where none is named."""
+        if kind is not None:
+            return self.world.entity(kind, self.dice.below(self.world.counts[kind]))
+        place = self.dice.below(sum(self.world.counts.values()))
+        for name, count in self.world.counts.items():
+            if place < count:
+                return self.world.entity(name, place)
+            place -= count
+        raise AssertionError("the counts add up to their sum")
 
     def ours(self, entity: Entity, names: Sequence[str]) -> list[str]:
         """Those attributes whose facts belong to this pool."""

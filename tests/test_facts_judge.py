@@ -1,0 +1,120 @@
+"""The deterministic judge: marks worked out by hand, and full marks for every reference of a world."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.judging.facts import FactsJudge, abstains, marks
+from harness.judging.values import mentions
+from harness.records import Fact, JudgeItem, Question
+from harness.sources.telecom.source import TelecomWorld
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "expected"),
+    [
+        ("money", "It costs €19.90, not 24.50 EUR or 7 euros.", ["1990", "2450", "700"]),
+        ("money", "1,240.00 EUR", ["124000"]),
+        ("money", "Call 19 or version 2.17.3", []),
+        ("duration", "two weeks, 14 days or 336 hours", ["d14", "d14", "s1209600"]),
+        ("duration", "12 months is a year: 1 year", ["m12", "m12"]),
+        ("duration", "a 5-minute wait", ["s300"]),
+        ("volume", "150GB and 2 TB", ["150", "2000"]),
+        ("speed", "730 Mbit/s, or 1 Gbit/s, 40 Mbps", ["730", "1000", "40"]),
+        ("power", "29 W, thirty watts", ["29", "30"]),
+        ("percent", "15%, 15 percent, 20 per cent", ["15", "15", "20"]),
+        ("temperature", "up to 45 °C or 50 degrees", ["45", "50"]),
+        ("date", "14 March 2031, March 14th, 2031 and the 2nd of May 2032", ["2031-03-14", "2031-03-14", "2032-05-02"]),
+        ("time", "at 7:15 or 07:15, not 10.2.3.1", ["07:15", "07:15"]),
+        ("address", "http://10.188.93.1/ is it; firmware 2.17.3", ["10.188.93.1"]),
+        ("version", "firmware 2.17.3 at 10.188.93.1", ["2.17.3"]),
+        ("count", "1. There are 7,420 customers in outage INC-9089 after 6 hours", ["7420"]),
+        ("count", "five steps", ["5"]),
+        ("code:F", "begin with F-426, not P-8799", ["F-426"]),
+        ("name", "The Ostalrel T236 and Router Korvex R310", ["Ostalrel T236", "Korvex R310"]),
+    ],
+)
+def test_values_are_found_in_canonical_form(kind: str, text: str, expected: list[str]) -> None:
+    assert mentions(kind, text, ()) == expected
+
+
+def test_the_longer_of_two_overlapping_terms_counts() -> None:
+    terms = ("steady green", "blinking green", "green")
+    assert mentions("term", "It shows a Steady  Green light.", terms) == ["steady green"]
+
+
+PRICE = Fact("p/price", "money", "19.90 EUR", "The price is 19.90 EUR.")
+TERM = Fact("p/term", "duration", "12 months", "The term is 12 months.")
+BOTH = Question("q", "What are the price and the term of Velta?", ("…",), facts=(PRICE, TERM))
+
+
+@pytest.mark.parametrize(
+    ("answer", "accuracy", "completeness"),
+    [
+        ("19.90 EUR and 12 months", 5.0, 5.0),
+        ("It costs 19.90 EUR.", 5.0, 3.0),  # 1 of 1 stated is right; 1 of 2 facts
+        ("It costs 19.90 EUR for 24 months.", 3.0, 3.0),  # 1 right, 1 wrong
+        ("It costs 19.90 EUR or 29.90 EUR or 39.90 EUR for 12 months.", 3.0, 5.0),  # 2 right, 2 wrong
+        ("It costs 29.90 EUR.", 1.0, 1.0),
+        ("The knowledge base does not say.", 1.0, 1.0),
+        ("", 1.0, 1.0),
+    ],
+)
+def test_marks_follow_the_formula(answer: str, accuracy: float, completeness: float) -> None:
+    assert marks(BOTH, answer) == (accuracy, completeness)
+
+
+def test_the_first_named_of_a_comparison_is_the_choice() -> None:
+    choice = Fact("c", "choice", "Velta", "Velta is cheaper.", ("Velta", "Korvo"))
+    question = Question("q", "Which is cheaper, Velta or Korvo?", ("Velta",), facts=(choice,))
+    assert marks(question, "Velta is cheaper than Korvo.") == (5.0, 5.0)
+    assert marks(question, "Korvo is cheaper than Velta.") == (1.0, 1.0)
+
+
+def test_values_that_the_question_names_and_true_side_facts_are_not_wrong() -> None:
+    side = Fact("s", "money", "5.00 EUR", "The fee is 5.00 EUR.")
+    question = Question("q", "Is it 7.00 EUR? What is the price?", ("…",), facts=(PRICE,), side_facts=(side,))
+    assert marks(question, "Not 7.00 EUR: the fee is 5.00 EUR and the price 19.90 EUR.") == (5.0, 5.0)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The knowledge base does not say.",
+        "The passages don't mention the warranty.",
+        "There is no information about it.",
+        "It is not explicitly stated.",
+        "I cannot answer this.",
+        "This isn’t specified.",
+        "The fee is unknown.",
+    ],
+)
+def test_abstentions_are_recognised(text: str) -> None:
+    assert abstains(text)
+
+
+@pytest.mark.parametrize("text", ["The warranty is 12 months.", "It is not 12 but 24 months.", "Hold the button."])
+def test_answers_are_not_taken_for_abstentions(text: str) -> None:
+    assert not abstains(text)
+
+
+@pytest.mark.parametrize("seed", [1, 7])
+def test_every_reference_of_a_world_gets_full_marks(seed: int) -> None:
+    source = TelecomWorld(300, 1_600, 1_000, seed)
+    for question in [*source.questions("evaluation"), *source.questions("finetune")]:
+        for reference in question.references:
+            assert marks(question, reference) == (5.0, 5.0), (question.text, reference)
+
+
+def test_another_questions_reference_gets_the_floor() -> None:
+    questions = TelecomWorld(300, 1_600, 1_000, 7).questions("evaluation")
+    shifted = [*questions[1:], questions[0]]
+    scores = [marks(q, other.references[0])[0] for q, other in zip(questions, shifted, strict=True)]
+    assert sum(scores) / len(scores) < 1.2
+
+
+def test_a_question_without_facts_is_unscored() -> None:
+    item = JudgeItem("k", Question("q", "Why?", ("Because.",)), "Because.", "Because.", (), "accuracy", 0)
+    (verdict,) = FactsJudge().judge([item])
+    assert verdict.score is None
+    assert "no known facts" in verdict.reason
