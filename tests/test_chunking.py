@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,7 +20,7 @@ def test_chunks_lie_within_the_text_are_not_too_long_and_get_on(text: str, chars
         assert 0 <= start < end <= len(text)
         assert end - start <= chars
         assert text[start:end] == text[start:end].strip()
-    assert all(a[0] < b[0] and a[1] < b[1] for a, b in zip(spans, spans[1:], strict=False))
+    assert all(a[0] < b[0] and a[1] < b[1] for a, b in pairwise(spans))
 
 
 @given(texts, st.integers(5, 60), st.integers(0, 4))
@@ -30,7 +32,7 @@ def test_no_visible_character_is_lost(text: str, chars: int, overlap: int) -> No
 @given(texts, st.integers(5, 60))
 def test_without_overlap_no_character_is_in_two_chunks(text: str, chars: int) -> None:
     spans = list(Chunker(chars).spans(text))
-    assert all(a[1] <= b[0] for a, b in zip(spans, spans[1:], strict=False))
+    assert all(a[1] <= b[0] for a, b in pairwise(spans))
 
 
 def cut(text: str, chars: int, overlap: int = 0) -> list[str]:

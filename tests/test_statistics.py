@@ -60,7 +60,7 @@ def test_values_without_spread_have_a_point_for_an_interval() -> None:
 
 
 def test_the_interval_covers_the_truth_about_as_often_as_it_says() -> None:
-    """200 clustered samples with known mean 0: a 95 % interval should miss about 10 times; 3 to 22 is its 99.9 % range."""
+    """200 clustered samples of mean 0: a 95 % interval should miss about 10 times; 3 to 22 is its 99.9 % range."""
     chance = np.random.default_rng(0)
     missed = 0
     for _ in range(200):

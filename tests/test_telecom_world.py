@@ -1,4 +1,4 @@
-"""The synthetic world: the same from one seed on every machine, facts where they are said to be, pools that never meet."""
+"""The synthetic world: one seed, one world, everywhere; facts where they are said to be; pools that never meet."""
 
 from __future__ import annotations
 

@@ -1,0 +1,190 @@
+"""YAML entries: what is refused, in one line each, all at once; includes; the registry; templates and their slots."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.errors import EntryError, UnknownEntry, UsageError
+from harness.prompts import problems_of, render
+from harness.registry import Catalog
+from harness.schema import JudgeEntry, TaskEntry, check
+from harness.yaml_files import merge, read_entry
+from tests.conftest import JUDGE, MODEL, TASK, write_entries
+
+
+def mistakes(folder: Path, **files: str) -> list[str]:
+    return Catalog([write_entries(folder, **files)]).problems()
+
+
+def test_shipped_entries_are_sound() -> None:
+    assert Catalog().problems() == []
+
+
+def test_five_mistakes_are_five_lines(tmp_path: Path) -> None:
+    broken = (
+        TASK.replace("chunk_overlap", "chunk_overlap")
+        .replace("  top_k: 2", "  top_k: 0")
+        .replace("kind: bm25", "kind: bm26")
+        .replace("metric: f1", "metric: f2")
+        .replace("judge: marks", "juge: marks")
+    )
+    lines = mistakes(tmp_path, tasks__animals=broken, judges__marks=JUDGE)
+    assert len(lines) == 5
+    assert all(line.startswith("tasks/animals.yaml: ") for line in lines)
+    assert any("retrieval.top_k: is 0; it must be 1 or more" in line for line in lines)
+    assert any("retrieval.retriever: kind is 'bm26'; it can be" in line for line in lines)
+    assert any("metric_list[1].metric: is 'f2'; it can be" in line for line in lines)
+    assert any("juge: unknown key; near it: judge" in line for line in lines)
+    assert any("judge: is missing; add it" in line for line in lines)
+
+
+def test_bare_yes_and_no_and_digits_are_refused_with_the_reason(tmp_path: Path) -> None:
+    broken = TASK.replace('revision: "' + "a" * 40 + '"', "revision: " + "1" * 40).replace(
+        "max_gen_toks: 16", "max_gen_toks: 16, until: [yes, no]"
+    )
+    lines = mistakes(tmp_path, tasks__animals=broken, judges__marks=JUDGE)
+    assert len(lines) == 3
+    assert "revision: must be a text and is the number 1111111111" in lines[0]
+    assert "put it in quotes" in lines[0]
+    assert "generation_kwargs.until[0]: must be a text and is the truth value True: YAML reads bare yes" in lines[1]
+    assert "generation_kwargs.until[1]" in lines[2]
+
+
+def test_a_missing_and_an_unknown_slot_are_named(tmp_path: Path) -> None:
+    broken = TASK.replace("{{ question }}", "{{ questoin }}")
+    (unknown, missing) = mistakes(tmp_path, tasks__animals=broken, judges__marks=JUDGE)
+    assert "doc_to_text: uses the slot {{ questoin }}, which is not there; near it: question" in unknown
+    assert "doc_to_text: lacks the slot {{ question }}" in missing
+
+
+def test_a_template_that_does_not_parse_says_where() -> None:
+    assert problems_of("line\n{{ question", "doc_to_text")[0].startswith("not a Jinja2 template (line 2)")
+
+
+def test_a_key_given_twice_is_refused(tmp_path: Path) -> None:
+    (line,) = mistakes(tmp_path, models__parrot=MODEL + "licence: other\n")
+    assert "parrot.yaml:" in line
+    assert "the key 'licence' stands twice" in line
+
+
+def test_a_file_is_named_after_its_entry(tmp_path: Path) -> None:
+    (line,) = mistakes(tmp_path, models__polly=MODEL)
+    assert line == "models/polly.yaml: model: is 'parrot'; it must be the file's name, 'polly'"
+
+
+def test_references_between_entries_are_checked(tmp_path: Path) -> None:
+    lora = "model: l\ndescription: d\nbase: smollm2-135\npeft: ./x\nlicence: n\nmetadata: {version: 1}\n"
+    lines = mistakes(tmp_path, tasks__animals=TASK, models__l=lora)
+    assert any("tasks/animals.yaml: judge: no judge named 'marks'" in line for line in lines)
+    assert any("models/l.yaml: base: no model named 'smollm2-135'; near it: smollm2-135m" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("script: [urchins and clams, dams, worms]", ""), "engine: scripted needs a `script`"),
+        (
+            ("engine: scripted", "engine: transformers"),
+            "says nothing for its weights; say one of `pretrained`, `gguf`, `base`",
+        ),
+        (
+            ("engine: scripted", "engine: transformers\npretrained: org/name"),
+            "a hub model needs its `revision` (40 hex digits)",
+        ),
+        (("engine: scripted", "engine: transformers\nbase: x"), "a LoRA checkpoint needs both `base`"),
+        (("licence: none", "licence: none\nrevision: main"), "'main' is not a revision; pin the commit"),
+        (
+            ("licence: none", "licence: none\ndtype: auto"),
+            "dtype: is 'auto'; it can be 'bfloat16', 'float16' or 'float32'",
+        ),
+    ],
+)
+def test_model_mistakes(tmp_path: Path, change: tuple[str, str], said: str) -> None:
+    (line,) = mistakes(tmp_path, models__parrot=MODEL.replace(*change))
+    assert said in line
+
+
+def judge_problems(**changes: object) -> list[str]:
+    values = Catalog().judge("geval-smollm2").model_dump(exclude_unset=True) | changes
+    return check(JudgeEntry, values, "judges/j.yaml")[1]
+
+
+def test_a_criterion_needs_every_level() -> None:
+    whole = Catalog().judge("geval-smollm2").model_dump()["criteria"]
+    del whole["accuracy"]["levels"][3]
+    (line,) = judge_problems(criteria=whole)
+    assert "criteria.accuracy.levels describes [1, 2, 4, 5]; describe each of [1, 2, 3, 4, 5]" in line
+
+
+def test_repeats_without_sampling_are_refused() -> None:
+    assert "scoring: sample_mean samples" in judge_problems(generation_kwargs={"max_gen_toks": 8})[0]
+    assert "gives the same mark each time" in judge_problems(scoring="expected_score")[0]
+
+
+def test_a_judge_says_what_it_sees() -> None:
+    assert "`sees` says passages but the prompt lacks the slot" in judge_problems(sees=["reference", "passages"])[0]
+    assert "prompt shows the reference but `sees` does not say so" in judge_problems(sees=[])[0]
+
+
+def test_sampling_is_said_twice_or_not_at_all() -> None:
+    entry = Catalog().task("telecom").model_dump(exclude_unset=True)
+    entry["generation_kwargs"] = {"temperature": 0.7}
+    assert "do_sample: true goes with a temperature above 0" in check(TaskEntry, entry, "f")[1][0]
+
+
+def test_includes_merge_deep_and_may_form_a_diamond(tmp_path: Path) -> None:
+    write_entries(
+        tmp_path,
+        root="a: {x: 1, y: 2}\nkept: [1]",
+        left="include: root.yaml\na: {x: 3}",
+        right="include: root.yaml\na: {z: 4}\nkept: [2]",
+        top="include: [left.yaml, right.yaml]\nb: 5",
+    )
+    assert read_entry(tmp_path / "top.yaml") == {"a": {"x": 1, "y": 2, "z": 4}, "kept": [2], "b": 5}
+
+
+def test_an_include_in_a_circle_is_told(tmp_path: Path) -> None:
+    write_entries(tmp_path, a="include: b.yaml", b="include: a.yaml")
+    with pytest.raises(EntryError, match="include: goes in a circle"):
+        read_entry(tmp_path / "a.yaml")
+
+
+def test_python_in_yaml_is_refused(tmp_path: Path) -> None:
+    write_entries(tmp_path, a="task: !!python/object/apply:os.system [ls]")
+    with pytest.raises(EntryError, match="not YAML that can be used"):
+        read_entry(tmp_path / "a.yaml")
+
+
+def test_merge_replaces_lists_and_keeps_other_keys() -> None:
+    assert merge({"a": {"b": [1], "c": 2}}, {"a": {"b": []}}) == {"a": {"b": [], "c": 2}}
+
+
+def test_own_entries_win_over_shipped_ones(tmp_path: Path) -> None:
+    own = write_entries(tmp_path, models__scripted=MODEL.replace("parrot", "scripted"))
+    assert Catalog([own]).model("scripted").script == ["urchins and clams", "dams", "worms"]
+
+
+def test_unknown_names_offer_near_ones() -> None:
+    with pytest.raises(UnknownEntry, match="no task named 'telekom'; near it: telecom"):
+        Catalog().task("telekom")
+
+
+def test_groups_and_tags_open_into_tasks() -> None:
+    tasks, groups = Catalog().expand_tasks(["fine-or-fail", "telecom", "bioasq"])
+    assert tasks == ["bioasq", "nq", "qasper", "telecom"]
+    assert [group.group for group in groups] == ["fine-or-fail"]
+    assert Catalog().expand_tasks(["study"])[0] == ["bioasq", "nq", "qasper"]
+
+
+def test_an_include_path_without_entries_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="holds none of"):
+        Catalog([tmp_path])
+
+
+def test_templates_run_in_a_sandbox() -> None:
+    with pytest.raises(EntryError):
+        render("{{ question.__class__.__mro__ }}", question="x")
+    with pytest.raises(EntryError, match="no attribute 'titel'"):
+        render("{{ doc.titel }}", doc={"title": "x"})

