@@ -234,9 +234,9 @@ def build_model(
     lora = None
     if (peft := entry.peft or overrides.peft) is not None:
         lora = LoraCheckpoint(Path(peft.replace("{task}", task)).expanduser(), cache)
-        below = base or entry
-        accepted = {below.model, *(str(name) for name in (below.pretrained, entry.peft_base) if name)}
-        lora.check_base(accepted, below.model)
+        named = [base.model, base.pretrained] if base else [entry.pretrained]
+        accepted = [name for name in (*named, entry.peft_base) if name]
+        lora.check_base(accepted, accepted[0])
     settings = LoadSettings(
         dtype=entry.dtype,
         quantization=entry.quantization,

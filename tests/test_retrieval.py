@@ -154,6 +154,26 @@ def test_an_index_is_built_once(tmp_path: Path) -> None:
     assert encoder.calls == first + 1  # the query alone
 
 
+def test_a_query_limited_to_a_document_encodes_that_document_alone_and_once(tmp_path: Path) -> None:
+    chunks = chunks_of(tmp_path / "c", documents(50), chars=60)
+
+    class Counting(LetterEncoder):
+        texts = 0
+
+        def encode(self, texts: Sequence[str]) -> np.ndarray:
+            self.texts += len(texts)
+            return super().encode(texts)
+
+    encoder = Counting()
+    of_document = len(chunks.store.of_documents(["d007"]))
+    for _ in range(2):
+        found = dense(chunks, tmp_path, encoder=encoder).rank([Query("w1", within=("d007",))], 3)
+    assert encoder.texts == of_document + 2  # its chunks once, the query twice
+    everything = dense(chunks, tmp_path).rank([Query("w1")], len(chunks.store))[0]
+    inside = [chunk for chunk, _ in everything if chunk in set(chunks.store.of_documents(["d007"]))]
+    assert [chunk for chunk, _ in found[0]] == inside[:3]
+
+
 def test_a_build_that_fails_leaves_nothing(tmp_path: Path) -> None:
     def fail(folder: Path) -> None:
         (folder / "half").write_text("…")

@@ -253,8 +253,8 @@ def test_precision_and_template_are_part_of_the_identity(base: Path, tmp_path: P
 
 def test_a_checkpoint_of_another_base_is_refused_with_both_names(base: Path, tmp_path: Path) -> None:
     folder = make_lora(base, tmp_path / "lora", base_name="meta-llama/Llama-2-7b-chat-hf")
-    with pytest.raises(CheckpointMismatch, match=r"trained on 'meta-llama/Llama-2-7b-chat-hf'.*puts it on 'mistral'"):
-        LoraCheckpoint(folder, tmp_path).check_base({"mistral"}, "mistral")
+    with pytest.raises(CheckpointMismatch, match=r"trained on 'meta-llama/Llama-2-7b-chat-hf'.*put on 'mistral'"):
+        LoraCheckpoint(folder, tmp_path).check_base(["mistral"], "mistral")
 
 
 def test_a_missing_checkpoint_says_what_it_lacks(tmp_path: Path) -> None:

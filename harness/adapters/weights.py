@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -139,12 +139,12 @@ class LoraCheckpoint:
         present = [self.path / name for name in names if (self.path / name).is_file()]
         return {"lora": digest_of({path.name: remembered_digest(path, self._cache) for path in present})}
 
-    def check_base(self, accepted: set[str], base: str) -> None:
+    def check_base(self, accepted: Sequence[str], base: str) -> None:
         """Raises `CheckpointMismatch` when the checkpoint names a base that is none of `accepted`."""
         config = json.loads((self.path / "adapter_config.json").read_text(encoding="utf-8"))
         trained_on = config.get("base_model_name_or_path")
         if trained_on and trained_on not in accepted:
             raise CheckpointMismatch(
-                f"{self.path}: this LoRA checkpoint was trained on {trained_on!r}, and the entry puts it on {base!r} "
-                f"({', '.join(sorted(accepted))}); mend `base`, or set `peft_base: {trained_on}` if they are the same"
+                f"{self.path}: this LoRA checkpoint was trained on {trained_on!r}, and here it is put on {base!r}; "
+                f"give it its base, or set `peft_base: {trained_on}` in the model entry if they are the same"
             )

@@ -239,9 +239,10 @@ def _prepare(
 
     cache = cache_folder()
     source = build_source(entry, options.data)
+    available = len(source.questions(entry.test_split))  # reads it all: a broken line is told before work begins
     number = None
     if limit is not None:
-        number = int(limit) if limit >= 1 else max(1, int(limit * len(source.questions(entry.test_split))))
+        number = int(limit) if limit >= 1 else max(1, int(limit * available))
     model_entry, peft = model
     overrides = ModelOverrides(options.device, options.batch_size, peft)
     adapter = build_model(catalog, model_entry, entry.task, cache, overrides)

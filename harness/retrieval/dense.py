@@ -1,5 +1,6 @@
 """Vector similarity search: a sentence-transformers encoder and a FAISS index over unit vectors (inner product is
-cosine). `flat` is exact; `hnsw` and `ivf` are FAISS's approximate indexes for large corpora.
+cosine). `flat` is exact; `hnsw` and `ivf` are FAISS's approximate indexes for large corpora. A query that is limited to
+documents (`scope: document`) needs their vectors alone, which are kept document by document.
 """
 
 from __future__ import annotations
@@ -109,28 +110,42 @@ class DenseRetriever(Ranker):
         return vectors if vectors is not None else np.zeros((0, 1), dtype=np.float32)
 
     def rank(self, queries: Sequence[Query], top_k: int) -> list[list[tuple[int, float]]]:
-        index = self._index
         vectors = self._encoder.encode([query.text for query in queries])
         return [
-            self._rank(index, vector, self._within(query), top_k)
+            self._rank_within(vector, query.within, top_k) if query.within else self._rank_all(vector, top_k)
             for vector, query in zip(vectors, queries, strict=True)
         ]
 
-    @staticmethod
-    def _rank(index: Any, vector: np.ndarray, within: np.ndarray | None, top_k: int) -> list[tuple[int, float]]:
+    def _rank_within(self, vector: np.ndarray, documents: Sequence[str], top_k: int) -> list[tuple[int, float]]:
+        """Exact, over the vectors of these documents alone: the rest of the corpus is never encoded for it."""
+        store = self._chunks.store
+        scores: list[tuple[int, float]] = []
+        for document in documents:
+            chunks = store.of_documents([document])
+            if len(chunks):
+                found = best(self._vectors_of(document, chunks) @ vector, top_k)
+                scores += [(int(chunks[place]), score) for place, score in found]
+        return sorted(scores, key=lambda item: (-item[1], item[0]))[:top_k]
+
+    def _vectors_of(self, document: str, chunks: np.ndarray) -> np.ndarray:
+        store = self._chunks.store
+
+        def build(folder: Path) -> None:
+            vectors = self._encoder.encode([store.indexed_text(int(chunk)) for chunk in chunks])
+            np.save(folder / "vectors.npy", vectors)
+
+        folder = build_once(self._cache, "vectors", {"format": 1, **self.identity, "document": document}, build)
+        vectors: np.ndarray = np.load(folder / "vectors.npy", mmap_mode="r")
+        return vectors
+
+    def _rank_all(self, vector: np.ndarray, top_k: int) -> list[tuple[int, float]]:
         faiss = require("faiss")
-        if within is not None:  # few chunks: exact, whatever the index
-            stored = (
-                np.stack([index.reconstruct(int(chunk)) for chunk in within])
-                if len(within)
-                else np.zeros((0, len(vector)))
-            )
-            return [(int(within[i]), score) for i, score in best(stored @ vector, top_k)]
+        index = self._index
         wanted = min(top_k + _SPARE, index.ntotal)
-        parameters = (
-            faiss.SearchParametersHNSW(efSearch=max(128, wanted)) if isinstance(index, faiss.IndexHNSWFlat) else None
-        )
-        scores, chunks = index.search(vector[None, :], wanted, params=parameters)
+        options = {}
+        if isinstance(index, faiss.IndexHNSW):
+            options["params"] = faiss.SearchParametersHNSW(efSearch=max(128, wanted))
+        scores, chunks = index.search(vector[None, :], wanted, **options)
         found = chunks[0] >= 0  # an approximate index may find fewer and fills up with -1
         order = np.lexsort((chunks[0][found], -scores[0][found]))[:top_k]
-        return [(int(chunks[0][found][i]), float(scores[0][found][i])) for i in order]
+        return [(int(chunks[0][found][place]), float(scores[0][found][place])) for place in order]

@@ -1,0 +1,306 @@
+"""The command as its user meets it: what it prints, what it refuses in one line, and how soon it comes up."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import JUDGE, MODEL, TASK, Finished, write_entries, write_pack
+from tests.tiny import make_lora, make_model
+
+Harness = Callable[..., Finished]
+
+
+@pytest.fixture
+def evaluate(harness: Harness, entries: Path, pack: Path) -> Harness:
+    """`harness eval` on three animals with a scripted model and judge."""
+
+    def run(*more: str) -> Finished:
+        return harness(
+            "eval", "--include_path", str(entries), "--task", "animals", "--model", "parrot", "--data", str(pack),
+            "--store", "store.sqlite", *more,
+        )  # fmt: skip
+
+    return run
+
+
+def test_eval_prints_lm_evals_table_with_our_columns_to_its_right(evaluate: Harness) -> None:
+    done = evaluate()
+    assert done.code == 0, done.err
+    header, rule, first, second = re.search(r"(\|Tasks.*)\n(.*)\n(.*)\n(.*)", done.out).groups()  # type: ignore[union-attr]
+    names = [cell.strip() for cell in header.strip("|").split("|")]
+    assert names[:9] == ["Tasks", "Version", "Filter", "n-shot", "Metric", "", "Value", "", "Stderr"]
+    assert names[9:] == ["95% CI", "n", "Judge"]
+    assert set(rule) <= set("|-:")
+    assert [cell.strip() for cell in first.strip("|").split("|")][:6] == ["animals", "1", "none", "0", "accuracy", "↑"]
+    assert [cell.strip() for cell in second.strip("|").split("|")][:2] == ["", ""]
+    assert "files in results/parrot/animals-rag-" in done.out
+
+
+def test_progress_is_plain_lines_when_not_on_a_terminal(evaluate: Harness) -> None:
+    done = evaluate()
+    assert re.search(r"^generate: 4/4 \(.* items/s, .* tokens/s\)$", done.err, re.MULTILINE)
+    assert "\x1b" not in done.err + done.out
+    assert "generate: 4/4 (from the store)" in evaluate().err
+
+
+def test_dashes_and_underscores_in_flags_are_the_same(evaluate: Harness) -> None:
+    assert evaluate("--output-path=out", "--gen-kwargs", "max_gen_toks=2").code == 0
+    (manifest,) = Path("out").rglob("manifest.json")
+    assert json.loads(manifest.read_text())["plan"]["decoding"]["max_gen_toks"] == 2
+
+
+def test_lists_may_have_spaces_or_commas(evaluate: Harness) -> None:
+    assert evaluate("--arm", "rag,oracle", "closed_book").code == 0
+    arms = {json.loads(path.read_text())["plan"]["arm"] for path in Path("results").rglob("manifest.json")}
+    assert arms == {"rag", "oracle", "closed_book"}
+
+
+def test_a_share_limits_by_share(evaluate: Harness) -> None:
+    done = evaluate("--limit", "0.5")
+    assert "--limit 0.5: for trying out; not a result to report" in done.err
+    assert "generate: 2/2" in done.err
+
+
+def test_a_group_gets_a_table_of_its_own(harness: Harness, entries: Path, pack: Path) -> None:
+    group = "group: zoo\ntask: [animals]\naggregate_metric_list: [{metric: f1}]\nmetadata: {version: 1}\n"
+    write_entries(entries, tasks__zoo=group)
+    done = harness("eval", "--include_path", str(entries), "--task", "zoo", "-M", "parrot", "--data", str(pack))
+    assert done.code == 0, done.err
+    assert re.search(r"\|Groups.*\n.*\n\|zoo +\| +1\|none +\| +0\|f1", done.out)
+
+
+def only_line(done: Finished) -> str:
+    assert done.code == 2
+    assert "Traceback" not in done.err
+    assert done.out == ""
+    (line,) = [line for line in done.err.splitlines() if not line.startswith("--limit")]
+    assert line.startswith("harness: ")
+    return line.removeprefix("harness: ")
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--task", "telekom"], "no task named 'telekom'; near it: telecom"),
+        (["--model", "parot"], "no model named 'parot'; near it: parrot"),
+        (["--judge", "fact"], "no judge named 'fact'; near it: facts"),
+        (["--limit", "0"], "--limit 0: give a whole number from 1, or a share between 0 and 1"),
+        (["--limit", "many"], "--limit many: give a whole number from 1"),
+        (["--limit", "1.5"], "--limit 1.5: give a whole number from 1"),
+        (["--batch_size", "0"], "--batch_size 0: give a whole number from 1, or auto"),
+        (["--arm", "oracel"], "--arm oracel: there is no such arm; near it: oracle"),
+        (["--gen_kwargs", "max_gen_tok=3"], "--gen_kwargs: max_gen_tok: unknown key; near it: max_gen_toks"),
+        (["--gen_kwargs", "max_gen_toks"], "--gen_kwargs: 'max_gen_toks' is not key=value"),
+        (["--model_args", "dtype=float32"], "--model_args goes with --model hf"),
+        (["--model", "hf"], "--model_args: pretrained= is missing"),
+        (["--model", "hf", "--model_args", "pretrained=./x,pft=y"], "--model_args: unknown pft; near it: peft"),
+        (["--model", "hf", "--model_args", "pretrained=org/name"], "a hub model needs its `revision`"),
+        (["--include_path", "nowhere"], "--include_path nowhere: holds none of"),
+        (["--output_path", "pack/qa.jsonl/x"], "--output_path pack/qa.jsonl/x: pack/qa.jsonl is a file; name a folder"),
+        (["--data", "nowhere"], "holds no corpus.jsonl"),
+        (["--model", "hf", "--model_args", "pretrained=./nowhere"], "nowhere: holds no model"),
+    ],
+)
+def test_bad_input_is_one_line_and_nothing_is_written(evaluate: Harness, flags: list[str], said: str) -> None:
+    done = evaluate(*flags)
+    if flags == ["--data", "nowhere"]:  # both files are missing: two lines
+        assert done.code == 2
+        assert said in done.err
+    else:
+        assert said in only_line(done)
+    assert not Path("results").exists()
+
+
+def test_a_broken_entry_says_all_its_mistakes_before_anything_runs(harness: Harness, tmp_path: Path) -> None:
+    broken = TASK.replace("top_k: 2", "top_k: none").replace("licence: none\n", "").replace("bm25", "dense")
+    folder = write_entries(tmp_path / "b", tasks__animals=broken, models__parrot=MODEL, judges__marks=JUDGE)
+    done = harness("eval", "--include_path", str(folder), "--task", "animals", "--model", "parrot")
+    assert done.code == 2
+    assert len(done.err.splitlines()) == 3
+    assert all(line.startswith("harness: tasks/animals.yaml: ") for line in done.err.splitlines())
+
+
+def test_a_broken_pack_is_told_by_file_and_line(harness: Harness, entries: Path, tmp_path: Path) -> None:
+    folder = write_pack(tmp_path / "broken")
+    with (folder / "qa.jsonl").open("a") as stream:
+        stream.write('{"id": "q9", \n{"id": "q0", "question": "?", "answers": ["a"], "gold_doc_ids": ["nope"]}\n')
+    done = harness("eval", "--include_path", str(entries), "-t", "animals", "-M", "parrot", "--data", str(folder))
+    assert done.code == 2
+    assert [re.search(r"qa\.jsonl:(\d+)", line)[1] for line in done.err.splitlines()] == ["5", "6", "6"]  # type: ignore[index]
+
+
+def test_a_lora_checkpoint_of_another_base_is_told_with_both_names(
+    harness: Harness, entries: Path, pack: Path, tmp_path: Path
+) -> None:
+    base = make_model(tmp_path / "base")
+    make_lora(base, tmp_path / "lora", base_name="meta-llama/Llama-2-7b-chat-hf")
+    done = harness(
+        "eval", "--include_path", str(entries), "-t", "animals", "--data", str(pack),
+        "-M", "hf", "-a", f"pretrained={base},peft={tmp_path / 'lora'}",
+    )  # fmt: skip
+    line = only_line(done)
+    assert "trained on 'meta-llama/Llama-2-7b-chat-hf'" in line
+    assert f"put on '{base}'" in line
+
+
+def test_a_local_model_with_a_lora_checkpoint_runs(harness: Harness, entries: Path, pack: Path, tmp_path: Path) -> None:
+    base = make_model(tmp_path / "base")
+    lora = make_lora(base, tmp_path / "lora")
+    done = harness(
+        "eval", "--include_path", str(entries), "-t", "animals", "--data", str(pack), "--device", "cpu",
+        "-M", "hf", "-a", f"pretrained={base},peft={lora},dtype=float32,load_in_8bit=False",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    assert list(Path("results/base-lora").rglob("results_animals_*.json"))
+
+
+def test_a_lora_entry_finds_the_checkpoint_of_its_task(
+    harness: Harness, entries: Path, pack: Path, tmp_path: Path
+) -> None:
+    base = make_model(tmp_path / "base")
+    make_lora(base, tmp_path / "checkpoints" / "animals")
+    common = "description: d\nlicence: n\nmetadata: {version: 1}\n"
+    write_entries(
+        entries,
+        models__tiny=f"model: tiny\npretrained: {base}\ndtype: float32\n{common}",
+        models__tuned=f'model: tuned\nbase: tiny\npeft: "{tmp_path}/checkpoints/{{task}}"\n{common}',
+    )
+    done = harness("eval", "--include_path", str(entries), "-t", "animals", "--data", str(pack), "-M", "tiny,tuned")
+    assert done.code == 0, done.err
+    identities = {
+        json.loads(path.read_text())["identities"]["model"].get("lora")
+        for path in Path("results").rglob("manifest.json")
+    }
+    assert len(identities) == 2
+    assert None in identities
+
+
+def test_the_judge_that_was_asked_for_must_be_there(harness: Harness, entries: Path, pack: Path) -> None:
+    done = harness(
+        "eval",
+        "--include_path",
+        str(entries),
+        "-t",
+        "animals",
+        "-M",
+        "parrot",
+        "--data",
+        str(pack),
+        "--judge",
+        "geval-mistral",
+    )
+    assert "mistralai/Mistral-7B-Instruct-v0.2@3ad372fc is not in the local cache" in only_line(done)
+    assert not Path("results").exists()
+
+
+def test_a_tasks_own_judge_that_cannot_be_had_leaves_the_marks_open(
+    harness: Harness, entries: Path, pack: Path
+) -> None:
+    write_entries(entries, tasks__animals=TASK.replace("judge: marks", "judge: geval-mistral"))
+    done = harness("eval", "--include_path", str(entries), "-t", "animals", "-M", "parrot", "--data", str(pack))
+    assert done.code == 0
+    assert "answers and metrics are made, marks are left open" in done.err
+    assert re.search(r"accuracy +\|↑ +\| +N/A\|± +\| +N/A\| +\| *0/4\|geval-mistral", done.out)
+
+
+def test_list_show_and_validate(harness: Harness, entries: Path) -> None:
+    listed = harness("list", "tasks", "--include_path", str(entries))
+    assert re.search(r"^\|animals *\|Questions on three animals\.", listed.out, re.MULTILINE)
+    assert "fine-or-fail" not in listed.out
+    assert "fine-or-fail" in harness("list", "groups").out
+    assert re.search(r"\|study *\|bioasq, nq, qasper", harness("list", "tags").out)
+    for kind in ("models", "judges", "leaderboards"):
+        assert harness("ls", kind).code == 0
+    shown = harness("show", "judge", "geval-smollm2")
+    assert "max_unscored: 0.02" in shown.out
+    assert "include" not in shown.out
+    valid = harness("validate", "--include_path", str(entries))
+    assert valid.code == 0
+    assert re.search(r"^\d+ entries, 0 problems$", valid.out, re.MULTILINE)
+
+
+def test_what_show_prints_is_an_entry_that_can_be_used(harness: Harness, tmp_path: Path) -> None:
+    text = harness("show", "task", "qasper").out
+    own = write_entries(tmp_path / "copy", tasks__qasper=text)
+    assert harness("show", "task", "qasper", "--include_path", str(own)).out.splitlines()[1:] == text.splitlines()[1:]
+
+
+def test_validate_reports_every_mistake_and_ends_with_1(harness: Harness, tmp_path: Path) -> None:
+    folder = write_entries(tmp_path / "b", models__parrot=MODEL.replace("licence: none\n", "licnce: no\n"))
+    done = harness("validate", "--include_path", str(folder))
+    assert done.code == 1
+    assert len(done.err.splitlines()) == 2
+    assert "2 problems" in done.out
+
+
+def test_validate_deep_tries_the_embedded_task_and_a_pack(harness: Harness, entries: Path, pack: Path) -> None:
+    done = harness("validate", "--deep", "--task", "telecom")
+    assert "telecom: 600 questions to evaluate on, 1000 to train on; the first gets 5 passages" in done.out
+    done = harness("validate", "--deep", "--include_path", str(entries), "--task", "animals", "--data", str(pack))
+    assert "animals: 4 questions to evaluate on, 0 to train on; the first gets 2 passages" in done.out
+
+
+def test_a_bug_keeps_its_traceback(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    from harness.registry import Catalog
+
+    monkeypatch.setattr(Catalog, "files", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        harness("list", "tasks")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["list", "tasks"], ["eval", "--help"]])
+def test_start_up_imports_nothing_heavy(arguments: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "harness", *arguments], capture_output=True, text=True, check=True
+    )
+    imported = {line.rsplit("|", 1)[-1].strip().split(".")[0] for line in done.stderr.splitlines()}
+    heavy = {"torch", "transformers", "numpy", "scipy", "faiss", "datasets", "pandas", "rich", "bm25s", "sqlite3"}
+    assert "harness" in imported
+    assert not imported & heavy
+
+
+def test_interrupted_by_hand_says_that_work_is_kept(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    from harness.registry import Catalog
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Catalog, "files", interrupt)
+    done = harness("list", "tasks")
+    assert done.code == 130
+    assert "the same command goes on from there" in done.err
+
+
+def test_the_main_job_with_the_embedded_model(harness: Harness) -> None:
+    """The README's command, on two questions: real world, real index, real model, real judge; then again from the
+    store."""
+    command = (
+        "eval",
+        "--task",
+        "telecom",
+        "--model",
+        "smollm2-135m",
+        "--limit",
+        "2",
+        "--store",
+        "s.sqlite",
+        "--device",
+        "cpu",
+    )
+    first = harness(*command)
+    assert first.code == 0, first.err
+    assert re.search(r"\|telecom\| +1\|none +\| +0\|accuracy +\|↑", first.out)
+    files = {path: path.read_bytes() for path in Path("results").rglob("*telecom_*")}
+    started = time.monotonic()
+    second = harness(*command)
+    assert "generate: 2/2 (from the store)" in second.err
+    assert time.monotonic() - started < 10
+    assert {path: path.read_bytes() for path in Path("results").rglob("*telecom_*")} == files
