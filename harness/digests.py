@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-__all__ = ["canonical", "digest_of", "digest_of_file", "digest_of_folder", "digest_of_lines", "short"]
+__all__ = ["canonical", "digest_of", "digest_of_file", "digest_of_folder", "digest_of_lines", "seed_of", "short"]
 
 
 def canonical(value: Any) -> str:
@@ -45,6 +45,12 @@ def digest_of_folder(folder: Path, files: Iterable[str]) -> str:
     """SHA-256 over the named files of a folder, by name and content. Files that are not there are left out, so the
     caller can name all that might be; what the folder is called does not count."""
     return digest_of({name: digest_of_file(folder / name) for name in sorted(set(files)) if (folder / name).is_file()})
+
+
+def seed_of(digest: str) -> int:
+    """A seed for random numbers, 63 bits, that belongs to what has this digest and to nothing else. With one seed for
+    a whole run, all its items would share their luck, and an interval over items would not see it."""
+    return int(digest[:16], 16) >> 1
 
 
 def short(digest: str) -> str:

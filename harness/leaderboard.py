@@ -43,6 +43,7 @@ class CompactRun:
     original: int
     command: str
     date: str
+    commit: str | None
     versions: Mapping[str, str]
     items: Sequence[str]
     clusters: Sequence[str]
@@ -89,6 +90,7 @@ def _compact(folder: Path) -> CompactRun:
         original=results["n-samples"][task]["original"],
         command=manifest["command"],
         date=manifest["date"],
+        commit=manifest["commit"],
         versions=manifest["versions"],
         items=[row["question_id"] for row in rows],
         clusters=[row["cluster"] for row in rows],
@@ -258,6 +260,10 @@ _LEGEND = (
 
 
 def _provenance(runs: Sequence[CompactRun]) -> str:
-    lines = [f"- {run.date[:10]}: `{run.command}` (run {short(run.run_id)})" for run in runs]
+    lines = [
+        f"- {run.date[:10]}: `{run.command}` (run {short(run.run_id)}"
+        + (f", commit {short(run.commit)})" if run.commit else ")")
+        for run in runs
+    ]
     versions = sorted({f"{name} {version}" for run in runs for name, version in run.versions.items()})
     return "\n".join(["Made by:", "", *sorted(set(lines)), "", f"With {', '.join(versions)}."])

@@ -285,7 +285,11 @@ class ModelEntry(Part):
 
     @model_validator(mode="after")
     def _pinned(self) -> ModelEntry:
-        if self.pretrained is not None and re.fullmatch(r"\w[\w.-]*/[\w.-]+", self.pretrained) and self.revision is None:
+        if (
+            self.pretrained is not None
+            and re.fullmatch(r"\w[\w.-]*/[\w.-]+", self.pretrained)
+            and self.revision is None
+        ):
             raise ValueError("a hub model needs its `revision` (40 hex digits); a folder starts with ./ or /")
         return self
 

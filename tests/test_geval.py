@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.adapters.scripted import ScriptedAdapter
+from harness.digests import digest_of
 from harness.errors import HarnessError
 from harness.judging.geval import CriterionText, GEvalJudge, GEvalSettings, expected_score, mark_in, neutralise
 from harness.records import Decoding, JudgeItem, Question
@@ -35,7 +36,8 @@ def settings(**changes: Any) -> GEvalSettings:
 
 def item(answer: str = "Blue.", criterion: str = "accuracy", repeat: int = 0) -> JudgeItem:
     question = Question("q", "Which colour?", ("Blue.",))
-    return JudgeItem(f"{criterion}{repeat}{answer}", question, "Blue.", answer, (), criterion, repeat)
+    key = digest_of([criterion, repeat, answer])
+    return JudgeItem(key, question, "Blue.", answer, (), criterion, repeat)
 
 
 @pytest.mark.parametrize(
@@ -70,11 +72,13 @@ def test_a_reply_without_a_mark_is_unscored_with_its_reason() -> None:
     assert verdicts[0].reply == "Sorry, I cannot say."
 
 
-def test_repeats_have_seeds_of_their_own() -> None:
+def test_every_item_and_repeat_has_a_seed_of_its_own() -> None:
+    """One seed a repeat would give all items the same luck, which no interval over items can see."""
     adapter = ScriptedAdapter(["1", "5"])
     judge = GEvalJudge("j", settings(repeats=10), adapter)
-    scores = [verdict.score for verdict in judge.judge([item(repeat=r) for r in range(10)])]
-    assert [request.seed for request in adapter.requests] == list(range(10))
+    items = [item(answer=answer, repeat=repeat) for answer in ("Blue.", "Red.") for repeat in range(10)]
+    scores = [verdict.score for verdict in judge.judge(items)]
+    assert len({request.seed for request in adapter.requests}) == 20
     assert set(scores) == {1.0, 5.0}
 
 

@@ -34,6 +34,7 @@ def compact(model: str, accuracy: list[float | None], **changes: object) -> Comp
         "original": 4,
         "command": f"harness eval --task animals --model {model}",
         "date": "2026-01-02T03:04:05+00:00",
+        "commit": None,
         "versions": {"harness": "0.1.0"},
         "items": ["a", "b", "c", "d"],
         "clusters": ["a", "b", "c", "d"],

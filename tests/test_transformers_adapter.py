@@ -213,7 +213,7 @@ def test_auto_batch_size_is_counted_on_a_cpu_and_bounded(base: Path, tmp_path: P
     model = adapter(base, tmp_path)
     asked = requests(model, TEXTS)
     assert model.fixed_batch_size is None
-    assert model.batch_size(asked) == 16
+    assert model.batch_size(asked) == 8
     giant = [Request("k", "p", 10**12, GREEDY)]
     assert model.batch_size(giant) == 1
     assert adapter(base, tmp_path, batch_size=3).batch_size(asked) == 3

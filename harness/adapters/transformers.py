@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LoadSettings", "TransformersAdapter"]
 
-_LARGEST_BATCH = {"cuda": 64, "cpu": 16}
+_LARGEST_BATCH = {"cuda": 64, "cpu": 8}  # more is slower on a CPU: docs/log.md
 _CPU_MEMORY_SHARE = 0.4  # of what is free: the rest is for activations, which `auto` does not count on a CPU
 PLAIN_FORM = "{system}{user}\n\nAnswer: "
 """The prompt of a model without a chat template: instruction and question, a blank line, "Answer: "."""
@@ -233,7 +233,7 @@ class TransformersAdapter:
     def batch_size(self, requests: Sequence[Request]) -> int:
         """The entry's number, or for `auto` the largest that fits the longest of these very requests: on a GPU tried
         out, halving from 64; on a CPU, where too much would end the process, counted from the cache that they need
-        and the memory that is free, at most 16."""
+        and the memory that is free, at most 8."""
         if self.fixed_batch_size is not None:
             return self.fixed_batch_size
         if not requests:

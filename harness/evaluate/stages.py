@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeVar
 
-from harness.digests import digest_of
+from harness.digests import digest_of, seed_of
 from harness.interfaces import Judge, ModelAdapter, Progress, Retriever
 from harness.prompts import chat, render
 from harness.records import (
@@ -165,7 +165,7 @@ def answer(
 ) -> list[Answer]:
     keys = [key_of_answer(plan, adapter, prompt.text) for prompt in prompts]
     requests = {
-        key: Request(key, prompt.text, prompt.tokens, plan.decoding, plan.seed)
+        key: Request(key, prompt.text, prompt.tokens, plan.decoding, seed_of(key))
         for key, prompt in zip(keys, prompts, strict=True)
         if prompt.fits
     }

@@ -3,7 +3,7 @@
 Liu et al. 2023, arXiv:2303.16634; criteria and repeats as in "Fine-Tuning or Fine-Failing?" (2024). Each criterion is
 judged in a call of its own. Three ways to arrive at a mark, never mixed in one table:
 
-    sample_mean     each repeat is one reply sampled with its own seed; the mean over repeats is taken later
+    sample_mean     each repeat is one reply sampled with a seed made of item and repeat; the mean is taken later
     expected_score  Σ m·p(m) / Σ p(m) over the marks m of the scale, from the next-token probabilities: one forward pass
     greedy          one reply at temperature 0
 
@@ -20,13 +20,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from harness.digests import digest_of
+from harness.digests import digest_of, seed_of
 from harness.errors import HarnessError
 from harness.interfaces import ModelAdapter, OptionScorer
 from harness.prompts import render
 from harness.records import Decoding, JudgeItem, Message, OptionRequest, Request, Verdict
 
 __all__ = ["CriterionText", "GEvalJudge", "GEvalSettings", "expected_score", "mark_in", "neutralise"]
+
+VERSION = 1
+"""Raise it when the same entry and model would give another mark: how answers are neutralised, how marks are read."""
 
 CUT_MARK = " […the answer was cut here]"
 _LEAST_MASS = 0.05
@@ -130,6 +133,7 @@ class GEvalJudge:
         ]
         return {
             "kind": "geval",
+            "version": VERSION,
             "model": self._adapter.identity,
             "text": digest_of([settings.system, settings.prompt, settings.form, texts]),
             "scoring": settings.scoring,
@@ -174,7 +178,7 @@ class GEvalJudge:
         prompts = [self.prompt_of(item) for item in items]
         lengths = self._adapter.count_tokens(prompts)
         return [
-            Request(item.key, prompt, length, self._settings.decoding, seed=item.repeat)
+            Request(item.key, prompt, length, self._settings.decoding, seed_of(item.key))
             for item, prompt, length in zip(items, prompts, lengths, strict=True)
         ]
 
