@@ -182,7 +182,7 @@ def _folder_identity(folder: Path, cache: Path) -> dict[str, Any]:
 
 
 def _open_encoder(folder: Path, max_seq_length: int | None) -> Any:
-    require("torch", "faiss", "sentence_transformers")
+    require("torch", "transformers", "faiss", "sentence_transformers")
     from harness.retrieval.dense import SentenceEncoder
 
     return SentenceEncoder(folder, max_seq_length)

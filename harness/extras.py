@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import logging
 from pathlib import Path
 from types import ModuleType
 
@@ -32,7 +33,12 @@ def require(*modules: str) -> ModuleType:
         if importlib.util.find_spec(name) is None:
             extra = _EXTRA_OF[name]
             raise MissingPart(f"the package {name} is not installed; run: pip install 'fine-or-fail[{extra}]'")
-    return [importlib.import_module(name) for name in modules][-1]
+    # its CPU kernels look for an optional package and warn where nobody asked for 4 bits
+    logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
+    imported = {name: importlib.import_module(name) for name in modules}
+    if "transformers" in imported:
+        imported["transformers"].utils.logging.disable_progress_bar()  # the stages have bars of their own
+    return imported[modules[-1]]
 
 
 def package_folder(package: str, install: str) -> Path:

@@ -107,7 +107,6 @@ class TransformersAdapter:
     @cached_property
     def _tokenizer(self) -> Any:
         transformers = require("torch", "transformers")
-        transformers.utils.logging.disable_progress_bar()
         tokenizer = transformers.AutoTokenizer.from_pretrained(
             self._weights.folder(), padding_side="left", local_files_only=True
         )

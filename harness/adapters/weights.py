@@ -111,7 +111,6 @@ class GgufWeights:
     def _convert(self, folder: Path) -> None:
         require("gguf")
         transformers = require("torch", "transformers")
-        transformers.utils.logging.disable_progress_bar()
         origin = {"pretrained_model_name_or_path": str(self._file.parent), "gguf_file": self._file.name}
         with contextlib.redirect_stderr(io.StringIO()):  # gguf draws a bar that nothing else can turn off
             model = transformers.AutoModelForCausalLM.from_pretrained(

