@@ -34,10 +34,12 @@ from harness.schema import (
 
 __all__ = [
     "ModelOverrides",
+    "build_hub_pack",
     "build_judge",
     "build_model",
     "build_retriever",
     "build_source",
+    "build_weights",
     "plan_of",
     "resolved_model",
 ]
@@ -75,21 +77,27 @@ def plan_of(entry: TaskEntry, arm: Arm, limit: int | None, seed: int) -> TaskPla
     )
 
 
-def build_source(entry: TaskEntry, data: Path | None) -> Source:
+def build_source(entry: TaskEntry, data: Path | None, cache: Path, progress: Progress) -> Source:
     """The data pack where one is given, else what the entry names."""
-    if data is not None:
-        from harness.sources.pack import DataPack
-
-        def cluster_of(row: Mapping[str, Any]) -> str:
-            return render(entry.doc_to_cluster, doc=row, question=row["question"])
-
-        splits = (entry.training_split, entry.test_split)
-        return DataPack(data, cluster_of, splits, entry.finetune.pool, entry.finetune.seed)
-    if entry.world is not None:
+    if data is None and entry.world is not None:
         return _world(entry.world.documents, entry.world.questions, entry.finetune.pool, entry.world.seed)
-    raise MissingPart(
-        f"task {entry.task}: reading {entry.dataset_path} from the hub is not built yet; give a data pack: --data DIR"
-    )
+    from harness.sources.pack import DataPack
+
+    def cluster_of(row: Mapping[str, Any]) -> str:
+        return render(entry.doc_to_cluster, doc=row, question=row["question"])
+
+    splits = (entry.training_split, entry.test_split)
+    folder = data or build_hub_pack(entry, cache, progress)
+    return DataPack(folder, cluster_of, splits, entry.finetune.pool, entry.finetune.seed)
+
+
+def build_hub_pack(entry: TaskEntry, cache: Path, progress: Progress) -> Path:
+    """The task's hub data set as a data pack in the cache. Raises `MissingPart` when the entry has no reader."""
+    if entry.dataset_path is None or entry.revision is None or entry.reader is None:
+        raise MissingPart(f"task {entry.task}: has no `reader` for the hub; give a data pack: --data DIR")
+    from harness.sources.hub.convert import hub_pack
+
+    return hub_pack(entry.dataset_path, entry.revision, entry.reader, cache, progress)
 
 
 @lru_cache(maxsize=4)
@@ -230,7 +238,7 @@ def build_model(
     from harness.adapters.weights import LoraCheckpoint
 
     overrides = overrides or ModelOverrides()
-    weights = _weights(entry, cache)
+    weights = build_weights(entry, cache)
     lora = None
     if (peft := entry.peft or overrides.peft) is not None:
         lora = LoraCheckpoint(Path(peft.replace("{task}", task)).expanduser(), cache)
@@ -250,7 +258,8 @@ def build_model(
     return TransformersAdapter(entry.model, weights, settings, lora)
 
 
-def _weights(entry: ModelEntry, cache: Path) -> Any:
+def build_weights(entry: ModelEntry, cache: Path) -> Any:
+    """Where a model's weights, of a LoRA entry its base's, come from."""
     from harness.adapters.weights import FolderWeights, GgufWeights, HubWeights
 
     if entry.gguf is not None:

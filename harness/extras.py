@@ -18,6 +18,7 @@ _EXTRA_OF = {
     "peft": "transformers",
     "accelerate": "transformers",
     "huggingface_hub": "transformers",
+    "httpx2": "transformers",  # what huggingface_hub speaks with
     "gguf": "transformers",
     "bitsandbytes": "quantization",
     "sentence_transformers": "dense",
@@ -30,9 +31,10 @@ def require(*modules: str) -> ModuleType:
     """Imports the modules and returns the last. Raises `MissingPart` for one that is not installed; an import that
     fails for another reason keeps its traceback."""
     for name in modules:
-        if importlib.util.find_spec(name) is None:
-            extra = _EXTRA_OF[name]
-            raise MissingPart(f"the package {name} is not installed; run: pip install 'fine-or-fail[{extra}]'")
+        package = name.split(".")[0]
+        if importlib.util.find_spec(package) is None:
+            extra = _EXTRA_OF[package]
+            raise MissingPart(f"the package {package} is not installed; run: pip install 'fine-or-fail[{extra}]'")
     # its CPU kernels look for an optional package and warn where nobody asked for 4 bits
     logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
     imported = {name: importlib.import_module(name) for name in modules}

@@ -184,6 +184,8 @@ class TaskEntry(Part):
     dataset_path: str | None = None
     dataset_name: str | None = None
     revision: Revision | None = None
+    reader: Literal["rag-mini-bioasq", "qasper", "natural-questions"] | None = None
+    """How the hub's rows become documents and questions; without one the task is read from data packs alone."""
     test_split: str = "evaluation"
     training_split: str = "finetune"
     retrieval: RetrievalEntry

@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "harness"
 ROWS = [
     ["errors", "statistics", "digests", "tables"],
     ["records", "cache", "extras"],
-    ["interfaces", "prompts"],
+    ["interfaces", "prompts", "hub"],
     ["schema", "yaml_files"],
     ["registry", "store", "sources", "retrieval", "adapters", "judging", "metrics", "finetuning"],
     ["build"],

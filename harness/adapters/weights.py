@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,11 +18,14 @@ from harness.cache import build_once, remembered_digest
 from harness.digests import digest_of
 from harness.errors import CheckpointMismatch, MissingPart
 from harness.extras import package_folder, require
+from harness.hub import snapshot
 
-__all__ = ["FolderWeights", "GgufWeights", "HubWeights", "LoraCheckpoint", "Weights"]
+__all__ = ["FolderWeights", "GgufWeights", "HubWeights", "LoraCheckpoint", "Weights", "copy_weights"]
 
-_PATTERNS = ("*.json", "*.safetensors", "*.model", "*.jinja", "*.txt")
+PATTERNS = ("*.json", "*.safetensors", "*.model", "*.jinja", "*.txt")
 """What is read of a repository or folder. No pickles: loading one runs what is in it."""
+ORIGIN = "harness_origin.json"
+"""Beside fetched weights: the identity of where they came from and the digests of the files."""
 
 
 class Weights(Protocol):
@@ -36,8 +40,22 @@ class Weights(Protocol):
         """The files, fetched or converted if need be."""
 
 
+def copy_weights(weights: Weights, to: Path, cache: Path) -> Path:
+    """The weights' files copied into a new folder, with a note of their origin; for machines without a network."""
+    source = weights.folder()
+    to.mkdir(parents=True, exist_ok=True)
+    files: dict[str, str] = {}
+    for path in _files(source):
+        if path.name not in (ORIGIN, "depends_on.json"):
+            shutil.copyfile(path, to / path.name)
+            files[path.name] = remembered_digest(to / path.name, cache)
+    note = {"identity": dict(weights.identity), "label": weights.label, "files": files}
+    (to / ORIGIN).write_text(json.dumps(note, indent=1, sort_keys=True), encoding="utf-8")
+    return to
+
+
 def _files(folder: Path) -> list[Path]:
-    return sorted({path for pattern in _PATTERNS for path in folder.glob(pattern) if path.is_file()})
+    return sorted({path for pattern in PATTERNS for path in folder.glob(pattern) if path.is_file()})
 
 
 class HubWeights:
@@ -52,29 +70,13 @@ class HubWeights:
         return {"repository": self._repository, "revision": self._revision}
 
     def folder(self) -> Path:
-        hub = require("huggingface_hub")
-        ask = {"repo_id": self._repository, "revision": self._revision, "allow_patterns": list(_PATTERNS)}
-        try:
-            return Path(hub.snapshot_download(**ask, local_files_only=True))
-        except hub.errors.LocalEntryNotFoundError:
-            pass  # not in the cache: ask the hub
-        try:
-            return Path(hub.snapshot_download(**ask))
-        except hub.errors.GatedRepoError as error:
-            raise MissingPart(
-                f"{self._repository} is gated: ask for access on its hub page, then run `hf auth login`"
-            ) from error
-        except hub.errors.HfHubHTTPError as error:
-            raise MissingPart(f"{self.label}: the hub says: {str(error).splitlines()[0]}") from error
-        except (hub.errors.LocalEntryNotFoundError, OSError) as error:
-            raise MissingPart(
-                f"{self.label} is not in the local cache and the hub cannot be reached; connect, or give a local "
-                "folder as `pretrained`"
-            ) from error
+        return snapshot(self._repository, self._revision, PATTERNS, "model").folder
 
 
 class FolderWeights:
-    """A local folder in the hub's layout; its identity is what the files hold, not where they lie."""
+    """A local folder in the hub's layout; its identity is what the files hold, not where they lie. A folder that
+    `harness fetch` wrote and that holds what was fetched has the identity of the repository: the same model on a
+    machine without a network finds the same results."""
 
     def __init__(self, path: Path, cache: Path) -> None:
         self.label = str(path)
@@ -85,7 +87,12 @@ class FolderWeights:
     @property
     def identity(self) -> Mapping[str, Any]:
         files = {path.name: remembered_digest(path, self._cache) for path in _files(self._path)}
-        return {"folder": digest_of({name: value for name, value in files.items() if name != "README.md"})}
+        origin = files.pop(ORIGIN, None)
+        if origin is not None:
+            fetched = json.loads((self._path / ORIGIN).read_text(encoding="utf-8"))
+            if fetched["files"] == files:
+                return dict(fetched["identity"])
+        return {"folder": digest_of(files)}
 
     def folder(self) -> Path:
         return self._path

@@ -238,7 +238,7 @@ def _prepare(
     from harness.evaluate import Parts
 
     cache = cache_folder()
-    source = build_source(entry, options.data)
+    source = build_source(entry, options.data, cache, progress)
     available = len(source.questions(entry.test_split))  # reads it all: a broken line is told before work begins
     number = None
     if limit is not None:

@@ -74,11 +74,12 @@ def _try(entry: Any, data: Path | None) -> str:
     from harness.prompts import chat
     from harness.records import Arm
 
-    source = build_source(entry, data)
+    cache, progress = cache_folder(), make_progress()
+    source = build_source(entry, data, cache, progress)
     plan = plan_of(entry, Arm.RAG, limit=1, seed=0)
     questions = source.questions(entry.test_split)
     training = source.questions(entry.training_split)
-    retriever = build_retriever(entry.retrieval, source, Arm.RAG, cache_folder(), make_progress())
+    retriever = build_retriever(entry.retrieval, source, Arm.RAG, cache, progress)
     (passages,) = retriever.search([query_of(plan, questions[0])], plan.top_k)
     messages = chat(plan.doc_to_text, plan.system_instruction, questions[0].text, passages, dict(questions[0].row))
     target = target_of(plan, questions[0])

@@ -2,7 +2,7 @@
 
     documents.json  ids and titles, in the order of ids
     spans.npy       int64 (n, 5): document, start and end in code points, start and end in the bytes of texts.bin
-    texts.bin       the chunks' texts, UTF-8, one after the other
+    texts.bin       the chunks' texts, UTF-8, one after the other, in the order in which documents came
 
 Chunks are in the order of document id and offset: that is the order in which equal scores are broken.
 """
@@ -10,6 +10,7 @@ Chunks are in the order of document id and offset: that is the order in which eq
 from __future__ import annotations
 
 import json
+from array import array
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -41,20 +42,26 @@ class ChunkStore:
 
     @staticmethod
     def build(folder: Path, documents: Iterable[Document], chunker: Chunker) -> None:
-        """Writes the three files. Sorting needs the documents in memory once; their chunks stream to disk."""
-        ordered = sorted(documents, key=lambda document: document.id)
-        rows: list[tuple[int, int, int, int, int]] = []
+        """Writes the three files as documents stream by, in any order; what stays in memory is where things lie."""
+        names: list[tuple[str, str]] = []
+        rows = array("q")
         written = 0
         with (folder / "texts.bin").open("wb") as stream:
-            for number, document in enumerate(ordered):
+            for number, document in enumerate(documents):
+                names.append((document.id, document.title))
                 for start, end in chunker.spans(document.text):
                     data = document.text[start:end].encode()
                     stream.write(data)
-                    rows.append((number, start, end, written, written + len(data)))
+                    rows.extend((number, start, end, written, written + len(data)))
                     written += len(data)
-        np.save(folder / "spans.npy", np.array(rows, dtype=np.int64).reshape(-1, 5))
-        names = _Titles([document.id for document in ordered], [document.title for document in ordered])
-        (folder / "documents.json").write_text(json.dumps(names._asdict(), ensure_ascii=False), encoding="utf-8")
+        order = sorted(range(len(names)), key=lambda number: names[number][0])
+        rank_of = np.empty(len(names), dtype=np.int64)
+        rank_of[order] = np.arange(len(names))
+        spans = np.array(rows, dtype=np.int64).reshape(-1, 5)
+        spans[:, 0] = rank_of[spans[:, 0]]
+        np.save(folder / "spans.npy", spans[np.lexsort((spans[:, 1], spans[:, 0]))])
+        sorted_names = _Titles([names[number][0] for number in order], [names[number][1] for number in order])
+        (folder / "documents.json").write_text(json.dumps(sorted_names._asdict(), ensure_ascii=False), encoding="utf-8")
 
     @cached_property
     def _documents(self) -> _Titles:
@@ -66,6 +73,10 @@ class ChunkStore:
 
     def __len__(self) -> int:
         return len(self._spans)
+
+    def lengths(self) -> np.ndarray:
+        """Characters of each chunk."""
+        return np.asarray(self._spans[:, 2] - self._spans[:, 1])
 
     def text(self, chunk: int) -> str:
         _, _, _, first, last = self._spans[chunk]

@@ -95,15 +95,14 @@ class DenseRetriever(Ranker):
     def _encode_all(self) -> np.ndarray:
         """Vectors of all chunks, in chunk order; encoded from long to short, so that a batch pads little."""
         store = self._chunks.store
-        texts = [store.indexed_text(chunk) for chunk in range(len(store))]
-        by_length = sorted(range(len(texts)), key=lambda chunk: (-len(texts[chunk]), chunk))
+        by_length = np.argsort(-store.lengths(), kind="stable")
         vectors: np.ndarray | None = None
-        self._progress.start("embed", len(texts))
+        self._progress.start("embed", len(store))
         for first in range(0, len(by_length), _SLICE):
             chunks = by_length[first : first + _SLICE]
-            encoded = self._encoder.encode([texts[chunk] for chunk in chunks])
+            encoded = self._encoder.encode([store.indexed_text(int(chunk)) for chunk in chunks])
             if vectors is None:
-                vectors = np.empty((len(texts), encoded.shape[1]), dtype=np.float32)
+                vectors = np.empty((len(store), encoded.shape[1]), dtype=np.float32)
             vectors[chunks] = encoded
             self._progress.advance(len(chunks))
         self._progress.finish()

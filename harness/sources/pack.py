@@ -92,24 +92,37 @@ class DataPack:
 
     @cached_property
     def _divided(self) -> dict[str, list[Question]]:
-        texts = {document.id: document.text for document in self.documents()}
         problems: list[str] = []
+        rows = list(self._rows(QUESTIONS, problems))
+        gold_with_evidence = {
+            name
+            for _, row in rows
+            if row.get("evidence")
+            for name in row.get("gold_doc_ids") or ()
+            if isinstance(name, str)
+        }
+        known: set[str] = set()
+        texts: dict[str, str] = {}  # of the documents in which evidence is looked up, no others
+        for document in self.documents():
+            known.add(document.id)
+            if document.id in gold_with_evidence:
+                texts[document.id] = document.text
         seen: dict[str, int] = {}
-        rows: list[tuple[str | None, Question]] = []
-        for number, row in self._rows(QUESTIONS, problems):
+        questions: list[tuple[str | None, Question]] = []
+        for number, row in rows:
             wrong = _wrong_fields(row)
             if not wrong:
                 first = seen.setdefault(row["id"], number)
                 wrong += [f"id {row['id']!r} stands already in line {first}"] if first != number else []
-                wrong += [f"gold id {i!r} is not in {CORPUS}" for i in row["gold_doc_ids"] if i not in texts]
+                wrong += [f"gold id {i!r} is not in {CORPUS}" for i in row["gold_doc_ids"] if i not in known]
             problems += [f"{QUESTIONS}:{number}: {text}" for text in wrong]
             if not wrong:
-                rows.append((row.get("split"), self._question(row, texts)))
+                questions.append((row.get("split"), self._question(row, texts)))
         if not rows and not problems:
             problems.append(f"{QUESTIONS}: holds no question")
         if problems:
-            raise DataError.of([f"{self._folder}/{problem}" for problem in problems])
-        return self._divide(rows)
+            raise DataError.of([f"{self._folder}/{problem}" for problem in _by_line(problems)])
+        return self._divide(questions)
 
     def _divide(self, rows: Sequence[tuple[str | None, Question]]) -> dict[str, list[Question]]:
         training, evaluation = self._splits
@@ -144,6 +157,10 @@ class DataPack:
         if split not in self._divided:
             raise DataError(f"{self._folder}: has no split {split!r}; it has {', '.join(self._divided)}")
         return self._divided[split]
+
+
+def _by_line(problems: Sequence[str]) -> list[str]:
+    return sorted(problems, key=lambda problem: int(problem.split(":")[1]) if problem.split(":")[1].isdigit() else 0)
 
 
 def _plain(error: jsonlines.InvalidLineError) -> str:

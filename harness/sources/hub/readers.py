@@ -1,0 +1,258 @@
+"""One reader a data set: rows as the hub's parquet files hold them -> documents and questions of a data pack.
+
+A reader streams: it sees one row at a time and keeps ids and digests, not texts. What it leaves out it counts.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.errors import DataError
+
+__all__ = ["READERS", "Reader"]
+
+Row = Mapping[str, Any]
+Put = Callable[[str, dict[str, Any]], None]
+"""Called with `document` or `question` and the pack's row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """`files` are the patterns of the files of each part, and `columns` what is read of them; `read` gets an opener of
+    parts and a `put`, and gives counts of what it left out, by reason. Raise `version` when the pack would change."""
+
+    version: int
+    files: Mapping[str, Sequence[str]]
+    columns: Sequence[str]
+    read: Callable[[Callable[[str], Iterable[Row]], Put], dict[str, int]]
+
+
+# ---- rag-datasets/rag-mini-bioasq -----------------------------------------------------------------------------------
+
+
+def _bioasq(open_part: Callable[[str], Iterable[Row]], put: Put) -> dict[str, int]:
+    """Passages are documents. Empty ones ("nan") are left out; of identical ones the first stays, and gold ids of the
+    others become its id."""
+    counts = {"empty passages": 0, "duplicate passages": 0, "questions without an answer": 0}
+    same_as: dict[str, str] = {}
+    first_with: dict[bytes, str] = {}
+    for row in open_part("passages"):
+        text, number = str(row["passage"] or "").strip(), str(row["id"])
+        if not text or text == "nan":
+            counts["empty passages"] += 1
+            continue
+        first = first_with.setdefault(hashlib.sha256(text.encode()).digest(), number)
+        same_as[number] = first
+        if first != number:
+            counts["duplicate passages"] += 1
+            continue
+        put("document", {"doc_id": number, "title": "", "text": text})
+    for row in open_part("test"):
+        answer = str(row["answer"] or "").strip()
+        if not answer or answer == "nan":
+            counts["questions without an answer"] += 1
+            continue
+        gold = [same_as[name] for name in _id_list(row["relevant_passage_ids"], row["id"]) if name in same_as]
+        put(
+            "question",
+            {
+                "id": str(row["id"]),
+                "question": str(row["question"]),
+                "answers": [answer],
+                "gold_doc_ids": list(dict.fromkeys(gold)),
+            },
+        )
+    return counts
+
+
+def _id_list(value: Any, row_id: Any) -> list[str]:
+    """The list that `relevant_passage_ids` holds as text: "[11, 23]"."""
+    try:
+        parsed = ast.literal_eval(value) if isinstance(value, str) else value
+        return [str(int(name)) for name in parsed]
+    except (ValueError, SyntaxError, TypeError) as error:
+        raise DataError(
+            f"rag-mini-bioasq: question {row_id}: relevant_passage_ids {value!r} is no list of ids"
+        ) from error
+
+
+# ---- allenai/qasper -------------------------------------------------------------------------------------------------
+
+
+def _qasper(open_part: Callable[[str], Iterable[Row]], put: Put) -> dict[str, int]:
+    """Papers are documents: abstract, then sections under "## " headings, paragraphs apart by blank lines. Where any
+    annotator answered, votes for "unanswerable" are left out."""
+    counts = {"questions without an answer": 0, "papers without text": 0}
+    for split in ("validation", "test"):
+        for paper in open_part(split):
+            text = _paper_text(paper)
+            if not text:
+                counts["papers without text"] += 1
+                continue
+            put("document", {"doc_id": paper["id"], "title": paper["title"] or "", "text": text})
+            questions = paper["qas"]
+            for number, identity in enumerate(questions["question_id"]):
+                answers = [_qasper_answer(answer) for answer in questions["answers"][number]["answer"]]
+                given = [(text, kind) for text, kind in answers if text and kind != "unanswerable"]
+                if not given and not any(kind == "unanswerable" for _, kind in answers):
+                    counts["questions without an answer"] += 1
+                    continue
+                evidence = [
+                    line for a in questions["answers"][number]["answer"] for line in a["evidence"] or () if line
+                ]
+                put(
+                    "question",
+                    {
+                        "id": identity,
+                        "question": questions["question"][number],
+                        "answers": list(dict.fromkeys(text for text, _ in given)) or ["Unanswerable"],
+                        "gold_doc_ids": [paper["id"]],
+                        "type": given[0][1] if given else "unanswerable",
+                        "split": split,
+                        "paper_title": paper["title"] or "",
+                        "evidence": list(dict.fromkeys(evidence)) if given else [],
+                    },
+                )
+    return counts
+
+
+def _paper_text(paper: Row) -> str:
+    parts = [f"## Abstract\n\n{paper['abstract'].strip()}"] if (paper["abstract"] or "").strip() else []
+    body = paper["full_text"]
+    for name, paragraphs in zip(body["section_name"], body["paragraphs"], strict=True):
+        lines = [paragraph.strip() for paragraph in paragraphs if paragraph and paragraph.strip()]
+        parts += [*([f"## {name.strip()}"] if name and name.strip() else []), *lines]
+    return "\n\n".join(parts)
+
+
+def _qasper_answer(answer: Row) -> tuple[str, str]:
+    """(text, type) of one annotator's answer."""
+    if answer["unanswerable"]:
+        return "Unanswerable", "unanswerable"
+    if spans := [span for span in answer["extractive_spans"] or () if span]:
+        return ", ".join(spans), "extractive"
+    if (answer["free_form_answer"] or "").strip():
+        return answer["free_form_answer"].strip(), "freeform"
+    if answer["yes_no"] is not None:
+        return ("Yes" if answer["yes_no"] else "No"), "yesno"
+    return "", ""
+
+
+# ---- google-research-datasets/natural_questions ---------------------------------------------------------------------
+
+_BLOCKS = re.compile(r"</?(?:p|li|ul|ol|dl|dd|dt|tr|table|h\d|div|br)\b", re.IGNORECASE)
+_NO_SPACE_BEFORE = re.compile(r"\s+([,.;:!?%)\]}’”]|'s\b|n't\b|'(?:re|ve|ll|d|m)\b)")
+_NO_SPACE_AFTER = re.compile(r"([(\[{“‘$])\s+")
+_QUOTED = re.compile(r"``\s*(.*?)\s*''")
+
+
+def _nq(open_part: Callable[[str], Iterable[Row]], put: Put) -> dict[str, int]:
+    """Pages are documents: their tokens without the HTML. Answers are the short ones, else the long one, else yes or
+    no; a question that no annotator answered is left out. Pages with the same text are one document."""
+    counts = {"unanswerable questions": 0, "repeated pages": 0}
+    seen: set[str] = set()
+    for row in open_part("validation"):
+        page = row["document"]
+        tokens, is_html = page["tokens"]["token"], page["tokens"]["is_html"]
+        answers, kind = _nq_answers(row["annotations"], tokens, is_html)
+        if not answers:
+            counts["unanswerable questions"] += 1
+            continue
+        text = _page_text(tokens, is_html, 0, len(tokens))
+        identity = hashlib.sha256(f"{page['title']}\n{text}".encode()).hexdigest()[:16]
+        if identity in seen:
+            counts["repeated pages"] += 1
+        else:
+            seen.add(identity)
+            put("document", {"doc_id": identity, "title": page["title"], "text": text})
+        evidence = [
+            _page_text(tokens, is_html, long["start_token"], long["end_token"])
+            for long in row["annotations"]["long_answer"]
+            if long["start_token"] >= 0
+        ]
+        put(
+            "question",
+            {
+                "id": str(row["id"]),
+                "question": row["question"]["text"],
+                "answers": answers,
+                "gold_doc_ids": [identity],
+                "type": kind,
+                "evidence": list(dict.fromkeys(evidence)),
+            },
+        )
+    return counts
+
+
+def _nq_answers(annotations: Row, tokens: Sequence[str], is_html: Sequence[bool]) -> tuple[list[str], str]:
+    """Distinct answers over the annotators, of the first kind that any of them gave, and that kind."""
+    short = [
+        _page_text(tokens, is_html, start, end)
+        for each in annotations["short_answers"]
+        for start, end in zip(each["start_token"], each["end_token"], strict=True)
+    ]
+    if short := [text for text in short if text]:
+        return list(dict.fromkeys(short)), "short"
+    spans = [(each["start_token"], each["end_token"]) for each in annotations["long_answer"]]
+    long = [_page_text(tokens, is_html, start, end) for start, end in spans if start >= 0]
+    if long := [text for text in long if text]:
+        return list(dict.fromkeys(long)), "long"
+    said = [_YES_NO[value] for value in annotations["yes_no_answer"] if value in _YES_NO]
+    return list(dict.fromkeys(said)), "yesno"
+
+
+_YES_NO: Mapping[Any, str] = {0: "No", 1: "Yes", "NO": "No", "YES": "Yes"}
+
+
+def _page_text(tokens: Sequence[str], is_html: Sequence[bool], start: int, end: int) -> str:
+    """Tokens as text: block tags end a paragraph, other tags vanish, spaces that tokenising put in are taken out."""
+    lines: list[list[str]] = [[]]
+    for token, html in zip(tokens[start:end], is_html[start:end], strict=True):
+        if not html:
+            lines[-1].append(token)
+        elif _BLOCKS.match(token) and lines[-1]:
+            lines.append([])
+    return "\n\n".join(_untokenised(line) for line in lines if line)
+
+
+def _untokenised(words: Sequence[str]) -> str:
+    text = _QUOTED.sub(r'"\1"', " ".join(words))
+    return _NO_SPACE_AFTER.sub(r"\1", _NO_SPACE_BEFORE.sub(r"\1", text))
+
+
+def _parts(paths: Mapping[str, str]) -> dict[str, list[str]]:
+    return {part: pattern.split() for part, pattern in paths.items()}
+
+
+READERS: Mapping[str, Reader] = {
+    "rag-mini-bioasq": Reader(
+        1,
+        _parts(
+            {
+                "passages": "data/passages.parquet/*.parquet text-corpus/passages/*.parquet",
+                "test": "data/test.parquet/*.parquet question-answer-passages/test/*.parquet",
+            }
+        ),
+        (),
+        _bioasq,
+    ),
+    "qasper": Reader(
+        1,
+        _parts(
+            {
+                "validation": "default/validation/*.parquet qasper/validation/*.parquet",
+                "test": "default/test/*.parquet qasper/test/*.parquet",
+            }
+        ),
+        ("id", "title", "abstract", "full_text", "qas"),
+        _qasper,
+    ),
+    "natural-questions": Reader(
+        1, _parts({"validation": "dev/validation-*.parquet"}), ("id", "document", "question", "annotations"), _nq
+    ),
+}
