@@ -205,6 +205,8 @@ class ModelOverrides:
 
     device: str | None = None
     batch_size: int | str | None = None
+    budget: Any = None
+    """The spending limit that all models of a command share (`adapters.openai.Budget`)."""
     peft: str | None = None
     """A LoRA checkpoint on an entry that is not a LoRA entry itself (`--model_args peft=`)."""
 
@@ -234,10 +236,12 @@ def build_model(
         return ScriptedAdapter(
             entry.script or [], name=entry.model, window=entry.max_length or 8_192, licence=entry.licence
         )
+    overrides = overrides or ModelOverrides()
+    if entry.engine == "openai":
+        return _api_model(entry, overrides)
     from harness.adapters.transformers import LoadSettings, TransformersAdapter
     from harness.adapters.weights import LoraCheckpoint
 
-    overrides = overrides or ModelOverrides()
     weights = build_weights(entry, cache)
     lora = None
     if (peft := entry.peft or overrides.peft) is not None:
@@ -256,6 +260,27 @@ def build_model(
         licence=entry.licence,
     )
     return TransformersAdapter(entry.model, weights, settings, lora)
+
+
+def _api_model(entry: ModelEntry, overrides: ModelOverrides) -> ModelAdapter:
+    from harness.adapters.openai import ApiSettings, OpenAIAdapter
+
+    api = entry.api
+    assert api is not None, "the schema checks it"
+    assert entry.max_length is not None, "the schema checks it"
+    settings = ApiSettings(
+        model=api.model,
+        base_url=api.base_url,
+        key_variable=api.key_variable,
+        window=entry.max_length,
+        concurrency=api.concurrency,
+        timeout=api.timeout,
+        retries=api.retries,
+        prices=(api.prices.prompt, api.prices.answer) if api.prices else (0.0, 0.0),
+        newer_limit_name=api.newer_limit_name,
+        licence=entry.licence,
+    )
+    return OpenAIAdapter(entry.model, settings, overrides.budget)
 
 
 def build_weights(entry: ModelEntry, cache: Path) -> Any:

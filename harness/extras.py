@@ -24,6 +24,7 @@ _EXTRA_OF = {
     "sentence_transformers": "dense",
     "faiss": "dense",
     "datasets": "hub",
+    "openai": "openai",
 }
 
 

@@ -94,7 +94,8 @@ def _offline(hub: Any, label: str, ask: dict[str, Any]) -> Snapshot:
 def _ask_hub(label: str, repository: str, revision: str, kind: str) -> None:
     """One request, no retries: does the hub have this, and may we read it?"""
     httpx = require("httpx2")
-    address = f"{require('huggingface_hub.constants').ENDPOINT}/api/{kind}s/{repository}/revision/{revision.replace('/', '%2F')}"
+    endpoint = require("huggingface_hub.constants").ENDPOINT
+    address = f"{endpoint}/api/{kind}s/{repository}/revision/{revision.replace('/', '%2F')}"
     try:
         answer = httpx.get(
             address,

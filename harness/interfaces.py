@@ -62,6 +62,10 @@ class ModelAdapter(Protocol):
         """For people and manifests: engine, arguments, licence."""
 
     @property
+    def usage(self) -> Mapping[str, float]:
+        """What was used and paid for in this process, for the manifest; empty where nothing is counted."""
+
+    @property
     def window(self) -> int:
         """Tokens that prompt and answer may have together."""
 

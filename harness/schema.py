@@ -240,14 +240,36 @@ class GgufEntry(Part):
     install: str
 
 
+class PricesEntry(Part):
+    """For a million tokens."""
+
+    prompt: Annotated[float, Field(ge=0)]
+    answer: Annotated[float, Field(ge=0)]
+
+
+class ApiEntry(Part):
+    """A model behind OpenAI's chat completions, at OpenAI or at any server that speaks them."""
+
+    model: str
+    base_url: Annotated[str, Field(pattern=r"^https?://")] = "https://api.openai.com/v1"
+    key_variable: str | None = None
+    """The environment variable that holds the key; left out: the server wants none."""
+    concurrency: Positive = 8
+    timeout: Annotated[float, Field(gt=0)] = 120.0
+    retries: Annotated[int, Field(ge=0)] = 6
+    prices: PricesEntry | None = None
+    newer_limit_name: bool = False
+    """True for models that want `max_completion_tokens` and not `max_tokens`."""
+
+
 class ModelEntry(Part):
-    """A base model (`pretrained` or `gguf`), or a LoRA checkpoint (`peft`) on a `base` entry."""
+    """A base model (`pretrained` or `gguf`), a LoRA checkpoint (`peft`) on a `base` entry, or a model behind an API."""
 
     model: Name
     model_alias: str | None = None
     tag: Names | None = None
     description: str
-    engine: Literal["transformers", "scripted"] = "transformers"
+    engine: Literal["transformers", "openai", "scripted"] = "transformers"
     base: Name | None = None
     pretrained: str | None = None
     revision: Revision | None = None
@@ -256,6 +278,7 @@ class ModelEntry(Part):
     """Folder of the LoRA checkpoint; `{task}` in it becomes the task's name."""
     peft_base: str | None = None
     """What the checkpoint calls its base, where that differs from the base entry's own name."""
+    api: ApiEntry | None = None
     script: list[str] | None = None
     """`engine: scripted`: the answers, given in turn by a hash of the prompt."""
     dtype: Literal["bfloat16", "float16", "float32"] = "bfloat16"
@@ -275,6 +298,12 @@ class ModelEntry(Part):
         if self.engine == "scripted":
             if not self.script:
                 raise ValueError("engine: scripted needs a `script`: the list of its answers")
+            return self
+        if self.engine == "openai":
+            if self.api is None or self.max_length is None:
+                raise ValueError(
+                    "engine: openai needs `api` (model, base_url, key_variable) and `max_length`, its window"
+                )
             return self
         origins = [key for key in ("base", "pretrained", "gguf") if getattr(self, key) is not None]
         if len(origins) != 1:
@@ -481,6 +510,8 @@ def _wrong_type(wanted: str, value: Any) -> str:
 
 
 def _pattern(value: str, pattern: str) -> str:
+    if "https?" in pattern:
+        return f"{value!r} is no address; it begins with http:// or https://"
     if "[0-9a-f]{40}" in pattern:
         return f"{value!r} is not a revision; pin the commit, 40 hex digits (a branch moves)"
     return f"{value!r} cannot be a name; use letters, digits, dots, dashes and underscores"

@@ -244,7 +244,7 @@ def nq_row(
         "annotations": {
             "id": [str(n) for n in range(len(long))],
             "long_answer": [
-                {"start_token": a, "end_token": b, "start_byte": a, "end_byte": b, "candidate_index": 0 if a >= 0 else -1}
+                {"start_token": a, "end_token": b, "start_byte": a, "end_byte": b, "candidate_index": min(a, 0)}
                 for a, b in long
             ],
             "short_answers": [
@@ -260,7 +260,10 @@ def nq_row(
     }  # fmt: skip
 
 
-PAGE = "<H1> The Otter </H1> <P> Sea otters ( of the sea ) eat urchins , clams and `` worms '' . </P> <P> They do n't fly . </P>"
+PAGE = (
+    "<H1> The Otter </H1> <P> Sea otters ( of the sea ) eat urchins , clams and `` worms '' . </P> "
+    "<P> They do n't fly . </P>"
+)
 
 
 def write_nq(folder: Path, shards: int = 7) -> None:

@@ -46,6 +46,10 @@ class ScriptedAdapter:
         return {"engine": "scripted", "licence": self._licence}
 
     @property
+    def usage(self) -> Mapping[str, float]:
+        return {}
+
+    @property
     def fixed_batch_size(self) -> int | None:
         return 8
 

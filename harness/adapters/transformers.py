@@ -95,6 +95,10 @@ class TransformersAdapter:
         return min(int(length) for length in (own, self._settings.max_length) if length is not None)
 
     @property
+    def usage(self) -> Mapping[str, float]:
+        return {}
+
+    @property
     def fixed_batch_size(self) -> int | None:
         return self._settings.batch_size if self._settings.batch_size != "auto" else None
 

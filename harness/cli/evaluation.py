@@ -51,6 +51,12 @@ def add(commands: Any) -> None:
     how.add_argument(
         "--batch_size", "-b", default=None, metavar="N|auto", help="prompts at a time; the entry's where it is not said"
     )
+    how.add_argument(
+        "--cost_limit",
+        type=float,
+        metavar="SUM",
+        help="stop before API models cost more than this, by their entries' prices",
+    )
     how.add_argument("--device", metavar="DEV", help="cpu, cuda, cuda:1; a GPU if there is one where it is not said")
     how.add_argument(
         "--output_path",
@@ -107,6 +113,15 @@ def _batch_size(text: str | None) -> int | str | None:
     if not text.isdigit() or int(text) < 1:
         raise UsageError(f"--batch_size {text}: give a whole number from 1, or auto")
     return int(text)
+
+
+def _budget(limit: float | None) -> Any:
+    from harness.adapters.openai import Budget
+    from harness.errors import UsageError
+
+    if limit is not None and limit <= 0:
+        raise UsageError(f"--cost_limit {limit:g}: give a sum above 0")
+    return Budget(limit)
 
 
 def _arms(values: list[str]) -> list[Any]:
@@ -183,6 +198,7 @@ def run(options: argparse.Namespace) -> int:
     for entry in entries:  # a mistake in the last combination is told before the first is computed
         catalog.judge(options.judge or entry.judge)
 
+    options.budget = _budget(options.cost_limit)
     progress = make_progress()
     if limit is not None:
         progress.note(f"--limit {options.limit}: for trying out; not a result to report")
@@ -244,7 +260,7 @@ def _prepare(
     if limit is not None:
         number = int(limit) if limit >= 1 else max(1, int(limit * available))
     model_entry, peft = model
-    overrides = ModelOverrides(options.device, options.batch_size, peft)
+    overrides = ModelOverrides(options.device, options.batch_size, options.budget, peft)
     adapter = build_model(catalog, model_entry, entry.task, cache, overrides)
     adapter.prepare()
     judge, judge_entry = _judge(options, catalog, entry, cache, progress)
@@ -273,7 +289,9 @@ def _judge(
 
     entry = catalog.judge(options.judge or task.judge)
     try:
-        judge = build_judge(catalog, entry, task.task, cache, ModelOverrides(device=options.device))
+        judge = build_judge(
+            catalog, entry, task.task, cache, ModelOverrides(device=options.device, budget=options.budget)
+        )
         judge.prepare()
     except MissingPart as error:
         if options.judge is not None:

@@ -140,6 +140,7 @@ def _conclude(
             "prompt": sum(sample.answer.prompt_tokens for sample in samples),
             "answer": sum(sample.answer.answer_tokens for sample in samples),
         },
+        "usage": dict(parts.adapter.usage),
         "seconds": round(seconds, 3),
         **host,
     }

@@ -10,11 +10,12 @@ What a record depends on, and so its key, stands in the functions whose names be
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeVar
 
 from harness.digests import digest_of, seed_of
+from harness.errors import HarnessError
 from harness.interfaces import Judge, ModelAdapter, Progress, Retriever
 from harness.prompts import chat, render
 from harness.records import (
@@ -105,9 +106,10 @@ def retrieve(
     keys = [key_of_passages(retriever, query, plan.top_k) for query in queries]
     of_key = dict(zip(keys, queries, strict=True))
 
-    def compute(batch: Sequence[str]) -> Mapping[str, Any]:
+    def compute(batch: Sequence[str]) -> Iterator[tuple[str, Any]]:
         found = retriever.search([of_key[key] for key in batch], plan.top_k)
-        return {key: [asdict(passage) for passage in passages] for key, passages in zip(batch, found, strict=True)}
+        for key, of_query in zip(batch, found, strict=True):
+            yield key, [asdict(passage) for passage in of_query]
 
     stored = _complete(store, "passages", keys, _fixed(_QUERIES), compute, progress, "retrieve")
     return [tuple(Passage(**passage) for passage in stored[key]) for key in keys]
@@ -127,9 +129,10 @@ def fit(
     keys = [key_of_prompt(plan, adapter, q, p) for q, p in zip(questions, passages, strict=True)]
     of_key = dict(zip(keys, zip(questions, passages, strict=True), strict=True))
 
-    def compute(batch: Sequence[str]) -> Mapping[str, Any]:
+    def compute(batch: Sequence[str]) -> Iterator[tuple[str, Any]]:
         fitted = _fit_batch(plan, [of_key[key] for key in batch], adapter)
-        return {key: asdict(prompt) for key, prompt in zip(batch, fitted, strict=True)}
+        for key, prompt in zip(batch, fitted, strict=True):
+            yield key, asdict(prompt)
 
     stored = _complete(store, "prompts", keys, _fixed(_PROMPTS), compute, progress, "prompt")
     return [FittedPrompt(**stored[key]) for key in keys]
@@ -176,8 +179,9 @@ def answer(
             store, "answers", adapter.identity, longest_first, lambda: adapter.batch_size(list(requests.values()))
         )
 
-    def compute(batch: Sequence[str]) -> Mapping[str, Any]:
-        return {a.key: asdict(a) for a in adapter.generate([requests[key] for key in batch])}
+    def compute(batch: Sequence[str]) -> Iterator[tuple[str, Any]]:
+        for given in adapter.generate([requests[key] for key in batch]):
+            yield given.key, asdict(given)
 
     size = _fixed(adapter.fixed_batch_size) if adapter.fixed_batch_size else measure
     stored = _complete(store, "answers", longest_first, size, compute, progress, "generate", _tokens_of_answer)
@@ -235,8 +239,9 @@ def judge(
             store, "verdicts", the_judge.identity, order, lambda: the_judge.batch_size(list(items.values()))
         )
 
-    def compute(batch: Sequence[str]) -> Mapping[str, Any]:
-        return {verdict.key: asdict(verdict) for verdict in the_judge.judge([items[key] for key in batch])}
+    def compute(batch: Sequence[str]) -> Iterator[tuple[str, Any]]:
+        for verdict in the_judge.judge([items[key] for key in batch]):
+            yield verdict.key, asdict(verdict)
 
     stored = _complete(store, "verdicts", order, measure, compute, progress, "judge")
     return [[Verdict(**stored[key]) for key in keys] for keys in by_question]
@@ -265,7 +270,7 @@ def _complete(
     kind: Kind,
     keys: Iterable[str],
     batch_size: Callable[[], int],
-    compute: Callable[[Sequence[str]], Mapping[str, Any]],
+    compute: Callable[[Sequence[str]], Iterable[tuple[str, Any]]],
     progress: Progress,
     stage: str,
     tokens_of: Callable[[Mapping[str, Any]], int] = lambda record: 0,
@@ -281,7 +286,13 @@ def _complete(
             batch = [key for key in wanted[first : first + size] if key not in records]
             if not batch:
                 continue
-            computed = compute(batch)
+            computed: dict[str, Any] = {}
+            try:
+                for key, record in compute(batch):
+                    computed[key] = record  # noqa: PERF403  a comprehension would lose what came before an error
+            except HarnessError:
+                store.put(kind, computed)  # what was paid for is kept
+                raise
             absent = set(batch) - set(computed)
             if absent:
                 raise RuntimeError(f"stage {stage}: {len(absent)} of {len(batch)} requests got no record")
