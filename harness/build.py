@@ -183,7 +183,7 @@ def _encoder(entry: EncoderEntry, cache: Path) -> tuple[Callable[[], Any], Mappi
 
 def _folder_identity(folder: Path, cache: Path) -> dict[str, Any]:
     """The digest of an encoder's folder, sub-folders included."""
-    files = sorted(path for path in folder.rglob("*") if path.suffix in (".json", ".txt", ".safetensors", ".model"))
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix not in (".md", ".pyc"))
     if not files:
         raise MissingPart(f"{folder}: holds no sentence-transformers model")
     return {"folder": digest_of({str(path.relative_to(folder)): remembered_digest(path, cache) for path in files})}
@@ -230,6 +230,10 @@ def build_model(
     catalog: Catalog, entry: ModelEntry, task: str, cache: Path, overrides: ModelOverrides | None = None
 ) -> ModelAdapter:
     entry, base = resolved_model(catalog, entry)
+    if base is not None and base.engine != "transformers":
+        raise HarnessError(
+            f"models/{entry.model}.yaml: base: {base.model} runs on {base.engine}, which takes no LoRA checkpoint"
+        )
     if entry.engine == "scripted":
         from harness.adapters.scripted import ScriptedAdapter
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.digests import digest_of, digest_of_file
+from harness.errors import UsageError
 
 __all__ = ["build_once", "cache_folder", "remembered_digest"]
 
@@ -26,14 +27,21 @@ def cache_folder() -> Path:
     """The cache's root, made if need be."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     folder = Path(os.environ.get("HARNESS_CACHE") or Path(base) / "harness")
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"cache folder {folder}: {error.strerror}; set HARNESS_CACHE to a folder of yours") from error
     return folder
 
 
 def remembered_digest(file: Path, cache: Path) -> str:
-    """SHA-256 of a large file, remembered by its path, size and time of change, so that 15 GB are read once."""
+    """SHA-256 of a large file, remembered by its path, size and times, so that 15 GB are read once."""
     status = file.resolve().stat()
-    note = cache / "digests" / digest_of([str(file.resolve()), status.st_size, status.st_mtime_ns])[:32]
+    note = (
+        cache
+        / "digests"
+        / digest_of([str(file.resolve()), status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns])[:32]
+    )
     if note.is_file():
         return note.read_text(encoding="ascii")
     digest = digest_of_file(file)

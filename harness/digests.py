@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-__all__ = ["canonical", "digest_of", "digest_of_file", "digest_of_folder", "digest_of_lines", "seed_of", "short"]
+__all__ = ["canonical", "digest_of", "digest_of_file", "digest_of_lines", "seed_of", "short"]
 
 
 def canonical(value: Any) -> str:
@@ -39,12 +39,6 @@ def digest_of_file(path: Path) -> str:
     """SHA-256 of a file's bytes."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def digest_of_folder(folder: Path, files: Iterable[str]) -> str:
-    """SHA-256 over the named files of a folder, by name and content. Files that are not there are left out, so the
-    caller can name all that might be; what the folder is called does not count."""
-    return digest_of({name: digest_of_file(folder / name) for name in sorted(set(files)) if (folder / name).is_file()})
 
 
 def seed_of(digest: str) -> int:

@@ -23,7 +23,6 @@ from harness.tables import markdown_table
 
 __all__ = ["CompactRun", "collect", "render_leaderboard", "stored_runs"]
 
-_HEADLINE = ("accuracy", "completeness")
 _STYLE = {"answer_words": "words", "truncated": "cut"}
 
 
@@ -40,6 +39,7 @@ class CompactRun:
     judge: str
     judge_id: str
     judge_is_broken: bool
+    criteria: Sequence[str]
     original: int
     command: str
     date: str
@@ -70,6 +70,15 @@ def _read_json(path: Path) -> Any:
 
 
 def _compact(folder: Path) -> CompactRun:
+    try:
+        return _read_run(folder)
+    except (KeyError, StopIteration, ValueError) as error:
+        raise DataError(
+            f"{folder}: is no whole run folder ({type(error).__name__}: {error}); delete it, run again"
+        ) from error
+
+
+def _read_run(folder: Path) -> CompactRun:
     manifest = _read_json(folder / "manifest.json")
     results = _read_json(next(folder.glob("results_*.json")))
     with next(folder.glob("samples_*.jsonl")).open(encoding="utf-8") as stream:
@@ -87,6 +96,7 @@ def _compact(folder: Path) -> CompactRun:
         judge=ours["judge"],
         judge_id=ours["judge_id"],
         judge_is_broken=ours["judge_is_broken"],
+        criteria=ours["criteria"],
         original=results["n-samples"][task]["original"],
         command=manifest["command"],
         date=manifest["date"],
@@ -96,6 +106,10 @@ def _compact(folder: Path) -> CompactRun:
         clusters=[row["cluster"] for row in rows],
         measures={name: [_rounded(row.get(name)) for row in rows] for name in names},
     )
+
+
+def _same(kept: Mapping[str, Any], run: CompactRun) -> bool:
+    return all(kept.get(name) == getattr(run, name) for name in ("measures", "items", "clusters", "judge_is_broken"))
 
 
 def _rounded(value: float | None) -> float | None:
@@ -112,14 +126,13 @@ def collect(results: Path, entry: LeaderboardEntry, tasks: Sequence[str], kept: 
     changed. A run that is kept already with the same values stays as it is, first date and command included."""
     changed = 0
     for manifest in sorted(results.glob("*/*/manifest.json")):
-        plan = _read_json(manifest)["plan"]
-        if plan["task"] not in tasks:
+        if _read_json(manifest).get("plan", {}).get("task") not in tasks:
             continue
         run = _compact(manifest.parent)
         if not _belongs(run, entry, tasks):
             continue
         path = kept / f"{run.task}-{run.model}-{run.arm}-{short(run.run_id)}.json"
-        if path.is_file() and _read_json(path)["measures"] == run.measures:
+        if path.is_file() and _same(_read_json(path), run):
             continue
         kept.mkdir(parents=True, exist_ok=True)
         path.write_text(_one_line_a_measure(asdict(run)), encoding="utf-8")
@@ -165,11 +178,14 @@ def render_leaderboard(entry: LeaderboardEntry, tasks: Sequence[str], runs: Sequ
 
 
 def _item_sets(runs: Sequence[CompactRun]) -> Iterator[list[CompactRun]]:
-    """Runs over the same items and by the same judge, largest set first."""
-    groups: dict[tuple[str, str], list[CompactRun]] = {}
-    for run in runs:
-        groups.setdefault((run.item_set, run.judge_id), []).append(run)
-    yield from sorted(groups.values(), key=lambda group: (-len(group[0].items), group[0].item_set))
+    """Runs of one version of the task over the same items and by the same judge, largest set first. Of several runs
+    of one model and arm, which differ in a setting, the newest is shown."""
+    groups: dict[tuple[str, str, float], dict[tuple[str, str], CompactRun]] = {}
+    for run in sorted(runs, key=lambda run: (run.date, run.run_id)):
+        groups.setdefault((run.item_set, run.judge_id, run.task_version), {})[run.model_id, run.arm] = run
+    ordered = sorted(groups.items(), key=lambda item: (-len(next(iter(item[1].values())).items), item[0]))
+    for _, group in ordered:
+        yield list(group.values())
 
 
 def _heading(group: Sequence[CompactRun]) -> str:
@@ -182,7 +198,7 @@ def _heading(group: Sequence[CompactRun]) -> str:
 def _table(entry: LeaderboardEntry, group: Sequence[CompactRun]) -> str:
     baseline = next((run for run in group if run.model == entry.baseline and run.arm == "rag"), None)
     names = list(dict.fromkeys(name for run in group for name in run.measures))
-    criteria = [name for name in names if name in _HEADLINE]
+    criteria = [name for name in names if name in group[0].criteria]
     plain = [name for name in names if name not in criteria and name not in _STYLE and name != "dropped_passages"]
     headers = ["model", "arm", *criteria]
     headers += [f"Δ {name}" for name in criteria] if baseline is not None else []

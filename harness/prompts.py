@@ -69,10 +69,8 @@ def render(source: str, **slots: Any) -> str:
     """The template with its slots filled in. Raises `EntryError` when a slot or an attribute of one is not there."""
     try:
         return str(_compiled(source).render(**slots))
-    except TemplateError as error:
-        raise EntryError(
-            f"template {source.strip().splitlines()[0][:60]!r}: {error.message}; see `harness show`"
-        ) from error
+    except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
+        raise EntryError(f"template {source.strip().splitlines()[0][:60]!r}: {error}; see `harness show`") from error
 
 
 def chat(

@@ -67,7 +67,8 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One atomic fact that an answer may state: a value of a known kind, as the synthetic world knows it.
+    """One atomic fact that an answer may state: a value of a known kind, as the synthetic world knows it. Without a
+    `value` it says what an unanswerable question asks for.
 
     `alternatives` are the other values that this kind can take where they are a closed list (for `term`, the whole
     list; for `choice`, what it was chosen from); a number, a date or a name is recognised by its form instead.
@@ -101,11 +102,11 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What a retriever is asked. `within` limits it to these documents (`scope: document`); the gold fields are for
-    the oracle arm alone and never reach a real retriever's ranking."""
+    """What a retriever is asked. `within` limits it to these documents (`scope: document`), None to none; the gold
+    fields are for the oracle arm alone and never reach a real retriever's ranking."""
 
     text: str
-    within: tuple[str, ...] = ()
+    within: tuple[str, ...] | None = None
     gold_document_ids: tuple[str, ...] = ()
     gold_spans: tuple[Span, ...] = ()
 

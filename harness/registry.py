@@ -98,8 +98,9 @@ class Catalog:
             raise UnknownEntry(f"{name!r} is a group of tasks ({', '.join(entry.task)}), and one task is needed here")
         return entry
 
-    def expand_tasks(self, names: Sequence[str]) -> tuple[list[str], list[GroupEntry]]:
-        """Task names with groups and tags opened, each once, in the order given; and the groups among them."""
+    def expand_tasks(self, names: Sequence[str], _inside: tuple[str, ...] = ()) -> tuple[list[str], list[GroupEntry]]:
+        """Task names with groups and tags opened, each once, in the order given; and the groups among them. Raises
+        `EntryError` for a group that holds itself."""
         tasks: list[str] = []
         groups: list[GroupEntry] = []
         for name in names:
@@ -108,7 +109,10 @@ class Catalog:
                 continue
             entry = self.task_or_group(name)
             if isinstance(entry, GroupEntry):
-                inner_tasks, inner_groups = self.expand_tasks(entry.task)
+                if name in _inside:
+                    circle = " -> ".join((*_inside, name))
+                    raise EntryError(f"tasks/{name}.yaml: task: the group holds itself: {circle}")
+                inner_tasks, inner_groups = self.expand_tasks(entry.task, (*_inside, name))
                 tasks += inner_tasks
                 groups += [entry, *inner_groups]
             else:
@@ -123,7 +127,7 @@ class Catalog:
                 tags = read_entry(path).get("tag", [])
             except EntryError:
                 continue
-            if tag in ([tags] if isinstance(tags, str) else tags or []):
+            if tag in (tags if isinstance(tags, list) else [tags]):
                 names.append(name)
         return names
 
@@ -151,6 +155,19 @@ class Catalog:
             for key, folder, wanted in _references(entry):
                 if wanted not in names[folder] and not (folder == "tasks" and self.tagged(wanted)):
                     lines.append(f"{where(path)}: {key}: {UnknownEntry.of(folder[:-1], wanted, names[folder])}")
+        return lines or self._deeper_problems()
+
+    def _deeper_problems(self) -> list[str]:
+        """What shows only when all entries are sound: groups in a circle, LoRA checkpoints on one another."""
+        lines: list[str] = []
+        for _, name, path, entry, _ in self.all_entries():
+            if isinstance(entry, GroupEntry):
+                try:
+                    self.expand_tasks([name])
+                except EntryError as error:
+                    lines += error.problems
+            if isinstance(entry, ModelEntry) and entry.base and self.model(entry.base).base:
+                lines.append(f"{where(path)}: base: {entry.base!r} is itself a LoRA checkpoint; name its base")
         return lines
 
 

@@ -13,8 +13,8 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from harness.errors import near_names
-from harness.prompts import problems_of
+from harness.errors import EntryError, near_names
+from harness.prompts import problems_of, render
 
 __all__ = [
     "KINDS",
@@ -56,7 +56,6 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 Names = Annotated[list[Name], BeforeValidator(_as_list), Field(min_length=1)]
 Positive = Annotated[int, Field(ge=1)]
 Revision = Annotated[str, Field(pattern=r"^([0-9a-f]{40}|refs/\S+)$")]
-Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class Metadata(Part):
@@ -328,6 +327,14 @@ class ModelEntry(Part):
 # ---- judges ---------------------------------------------------------------------------------------------------------
 
 
+_TAKEN = {
+    "exact_match", "f1", "rouge_l", "answer_words", "truncated", "dropped_passages", "doc_id", "doc", "target",
+    "arguments", "resps", "filtered_resps", "filter", "metrics", "question_id", "kind", "cluster", "arm", "passages",
+    "stop_reason", "prompt_tokens", "answer_tokens", "verdicts",
+}  # fmt: skip
+"""Names of measures and of fields in samples: no criterion may have one."""
+
+
 class Criterion(Part):
     """One thing judged: what it means, what each mark means, and the steps by which to arrive at one."""
 
@@ -344,7 +351,6 @@ class ScaleEntry(Part):
 
 class JudgeEntry(Part):
     judge: Name
-    judge_alias: str | None = None
     description: str
     kind: Literal["facts", "geval", "scripted"]
     model: Name | None = None
@@ -375,6 +381,7 @@ class JudgeEntry(Part):
             ]
             problems += [] if self.criteria else ["a geval judge needs `criteria`"]
             problems += self._scoring_problems() + self._slot_problems() + self._level_problems()
+            problems += problems or self._rendering_problems()
         if problems:
             raise ValueError("\n".join(problems))
         return self
@@ -384,6 +391,17 @@ class JudgeEntry(Part):
             return ["scoring: sample_mean samples; set generation_kwargs do_sample: true and a temperature above 0"]
         if self.scoring in ("expected_score", "greedy") and (self.repeats > 1 or self.generation_kwargs.do_sample):
             return [f"scoring: {self.scoring} gives the same mark each time; leave out repeats and do_sample"]
+        return []
+
+    def _rendering_problems(self) -> list[str]:
+        """Renders prompt and form for each criterion, as a run would: a wrong attribute is found here and not there."""
+        seen = {"question": "q", "answer": "a", "reference": "r", "passages": [], "scale": self.scale}
+        try:
+            for criterion in self.criteria.values():
+                render(self.prompt or "", criterion=criterion, **seen)
+                render(self.form or "", criterion=criterion, scale=self.scale)
+        except EntryError as error:
+            return list(error.problems)
         return []
 
     def _slot_problems(self) -> list[str]:
@@ -398,8 +416,11 @@ class JudgeEntry(Part):
 
     def _level_problems(self) -> list[str]:
         marks = list(range(self.scale.low, self.scale.high + 1))
-        if len(marks) < 2 or len(marks) > 10:
-            return [f"scale from {self.scale.low} to {self.scale.high} has {len(marks)} marks; use 2 to 10"]
+        highest = 9 if self.scoring == "expected_score" else 100  # a mark must be one token there
+        if not 2 <= len(marks) <= 10 or self.scale.low < 0 or self.scale.high > highest:
+            return [f"scale from {self.scale.low} to {self.scale.high}: use 2 to 10 marks, from 0 to at most {highest}"]
+        if taken := sorted(set(self.criteria) & _TAKEN):
+            return [f"criteria: the name {taken[0]!r} is taken by a metric or a field of the results; choose another"]
         return [
             f"criteria.{name}.levels describes {sorted(criterion.levels)}; describe each of {marks}"
             for name, criterion in self.criteria.items()
@@ -420,6 +441,12 @@ class LeaderboardEntry(Part):
     judge: Name
     baseline: Name | None = None
     """The model that the others are compared with, item by item; where one model has several arms, `rag` is."""
+
+    @model_validator(mode="after")
+    def _baseline_is_there(self) -> LeaderboardEntry:
+        if self.baseline is not None and self.baseline not in self.models:
+            raise ValueError(f"baseline {self.baseline!r} is none of `models`; add it there")
+        return self
 
 
 Entry = TaskEntry | GroupEntry | ModelEntry | JudgeEntry | LeaderboardEntry

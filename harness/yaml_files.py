@@ -5,7 +5,7 @@ Knows nothing of what the keys mean; that is `schema`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,8 @@ class _Loader(_BaseLoader):  # type: ignore[misc]
         seen: set[Any] = set()
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, Hashable):
+                raise yaml.constructor.ConstructorError(None, None, "a key must be plain text", key_node.start_mark)
             if key in seen:
                 raise yaml.constructor.ConstructorError(
                     None, None, f"the key {key!r} stands twice; keep one", key_node.start_mark
@@ -46,7 +48,7 @@ def _read(path: Path) -> dict[str, Any]:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise EntryError(f"{where(path)}:{line}: not YAML that can be used: {error.problem}") from error
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise EntryError(f"{where(path)}: cannot be read: {error}") from error
     if not isinstance(loaded, dict) or not all(isinstance(key, str) for key in loaded):
         raise EntryError(f"{where(path)}: an entry is a mapping of keys to values; this is {type(loaded).__name__}")

@@ -31,6 +31,16 @@ from harness.sources.telecom.source import TelecomWorld
         ("count", "1. There are 7,420 customers in outage INC-9089 after 6 hours", ["7420"]),
         ("count", "five steps", ["5"]),
         ("code:F", "begin with F-426, not P-8799", ["F-426"]),
+        ("money", "The monthly price is 19.90.", ["1990"]),
+        ("money", "€19,90", ["1990"]),
+        ("duration", "twenty-four months or forty-five days", ["m24", "d45"]),
+        ("duration", "1 hour and 35 minutes", ["s5700"]),
+        ("date", "2031-03-14", ["2031-03-14"]),
+        ("time", "7:15 PM, 12:30 am", ["19:15", "00:30"]),
+        ("count", "8 ports [2], as passage 1 says; an 8-port router", ["8", "8"]),
+        ("count", "One of the routers has 8", ["8"]),
+        ("code:F", "F\u2011426", ["F-426"]),
+        ("name", "korvex r310", ["Korvex R310"]),
         ("name", "The Ostalrel T236 and Router Korvex R310", ["Ostalrel T236", "Korvex R310"]),
     ],
 )
@@ -87,15 +97,38 @@ def test_values_that_the_question_names_and_true_side_facts_are_not_wrong() -> N
         "I cannot answer this.",
         "This isn’t specified.",
         "The fee is unknown.",
+        "It can't be determined.",
+        "I couldn't find it.",
+        "None of the passages mention the warranty.",
+        "No passage mentions it.",
+        "The knowledge base does not have this.",
+        "There is insufficient information.",
+        "I am unable to answer.",
     ],
 )
 def test_abstentions_are_recognised(text: str) -> None:
     assert abstains(text)
 
 
-@pytest.mark.parametrize("text", ["The warranty is 12 months.", "It is not 12 but 24 months.", "Hold the button."])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The warranty is 12 months.",
+        "It is not 12 but 24 months.",
+        "Hold the button.",
+        "No, it is not 30. The notice given is 45 days.",
+    ],
+)
 def test_answers_are_not_taken_for_abstentions(text: str) -> None:
     assert not abstains(text)
+
+
+def test_an_abstention_that_makes_up_a_value_all_the_same_gets_the_floor() -> None:
+    asked = Fact("q/data", "volume", "", "The knowledge base does not say.")
+    question = Question("q", "How much data?", ("…",), answerable=False, facts=(asked,))
+    assert marks(question, "The knowledge base does not say.") == (5.0, 5.0)
+    assert marks(question, "There is no data limit stated: 150 GB.") == (1.0, 1.0)
+    assert marks(question, "150 GB") == (1.0, 1.0)
 
 
 @pytest.mark.parametrize("seed", [1, 7])

@@ -31,6 +31,7 @@ def compact(model: str, accuracy: list[float | None], **changes: object) -> Comp
         "judge": "marks",
         "judge_id": "j",
         "judge_is_broken": False,
+        "criteria": ["accuracy"],
         "original": 4,
         "command": f"harness eval --task animals --model {model}",
         "date": "2026-01-02T03:04:05+00:00",

@@ -115,7 +115,42 @@ def test_training_and_evaluation_share_no_question_and_no_cluster(ids: list[int]
         assert len(training) == pool
 
 
-def test_adding_a_row_moves_no_other_row() -> None:
+def test_declared_splits_are_never_overruled(tmp_path: Path) -> None:
+    """Rows of train and evaluation, a task that calls its training split finetune: nothing is hashed, nothing leaks."""
+    rows = [{**row, "split": "evaluation" if n % 2 else "train"} for n, row in enumerate(QUESTIONS)]
+    source = open_pack(write_pack(tmp_path, questions=rows), pool=1)
+    assert {question.id for question in source.questions("evaluation")} == {"q1", "q3"}
+    with pytest.raises(DataError, match="no row's split is 'finetune'; there is evaluation, train"):
+        source.questions("finetune")
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (b'{"id": "x", "question": "\xe9?", "answers": ["a"], "gold_doc_ids": []}', "UTF-8"),
+        (b'{"id": "x", "question": "\\ud83d?", "answers": ["a"], "gold_doc_ids": []}', "UTF-8"),
+        (b'{"id": "x", "question": "?", "answers": ["a"], "gold_doc_ids": [], "extra": NaN}', "one JSON object"),
+        (
+            b'{"id": "x", "question": "?", "answers": ["a"], "gold_doc_ids": [], "evidence": "text"}',
+            "evidence must be a list",
+        ),
+        (
+            b'{"id": "x", "question": "?", "answers": ["a"], "gold_doc_ids": 5, "evidence": ["t"]}',
+            "gold_doc_ids must be a list",
+        ),
+        (b'{"id": "x", "question": "?", "answers": ["a"], "gold_doc_ids": [], "split": ["a"]}', "split must be text"),
+    ],
+)
+def test_what_a_line_should_not_hold_is_told_by_its_line(tmp_path: Path, line: bytes, said: str) -> None:
+    write_pack(tmp_path)
+    with (tmp_path / "qa.jsonl").open("ab") as stream:
+        stream.write(line + b"\n")
+    (problem,) = problems(tmp_path)
+    assert "qa.jsonl:5: " in problem
+    assert said in problem
+
+
+def test_adding_a_row_changes_the_order_of_no_other() -> None:
     questions = [Question(f"q{n}", "?", ("a",), cluster=f"q{n}") for n in range(50)]
     _, before = divide(questions, 10, seed=0)
     _, after = divide([*questions, Question("new", "?", ("a",), cluster="new")], 10, seed=0)

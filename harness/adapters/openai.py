@@ -203,7 +203,8 @@ class OpenAIAdapter:
     def _call(self, request: Request, options: Mapping[str, Any], answers: int = 1) -> Any:
         settings, decoding = self._settings, request.decoding
         limit_name = "max_completion_tokens" if settings.newer_limit_name else "max_tokens"
-        most = self._price(request.prompt_tokens, answers * decoding.max_gen_toks)
+        # two bytes a token and a template's own tokens: more than any text costs, so that the limit holds
+        most = self._price(len(request.prompt.encode()) // 2 + 64, answers * decoding.max_gen_toks)
         self._budget.reserve(most)
         cost = 0.0
         try:

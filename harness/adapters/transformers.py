@@ -11,14 +11,15 @@ from __future__ import annotations
 import gc
 import itertools
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from harness.adapters.weights import LoraCheckpoint, Weights
-from harness.errors import HarnessError
+from harness.errors import CheckpointMismatch, HarnessError, UsageError
 from harness.extras import require
 from harness.records import Answer, Message, OptionRequest, Request, StopReason
 
@@ -45,7 +46,6 @@ class LoadSettings:
     max_length: int | None = None
     chat_template: str | None = None
     licence: str = ""
-    extra: Mapping[str, Any] = field(default_factory=dict)
 
 
 class TransformersAdapter:
@@ -55,7 +55,6 @@ class TransformersAdapter:
         self.name = name
         self._weights, self._settings, self._lora = weights, settings, lora
         self._loaded: Any = None
-        self._most_that_fits = 1 << 30
 
     # ---- what it is -------------------------------------------------------------------------------------------------
 
@@ -81,7 +80,6 @@ class TransformersAdapter:
             "engine": "hf",
             "model_args": {key: value for key, value in shown.items() if value not in (None, "none")},
             "licence": settings.licence,
-            **settings.extra,
         }
 
     @cached_property
@@ -105,6 +103,7 @@ class TransformersAdapter:
     def prepare(self) -> None:
         require("torch", "transformers")
         self._weights.folder()
+        _ = self._device  # refuses one that is not there
 
     # ---- prompts ----------------------------------------------------------------------------------------------------
 
@@ -123,14 +122,15 @@ class TransformersAdapter:
 
     @cached_property
     def _control_text(self) -> re.Pattern[str] | None:
-        special = sorted(
-            {token for token in self._tokenizer.all_special_tokens if len(token) > 1}, key=len, reverse=True
-        )
-        return re.compile("|".join(map(re.escape, special))) if special else None
+        tokenizer = self._tokenizer
+        bracketed = {token for token in tokenizer.get_added_vocab() if re.fullmatch(r"[<\[|].*[>\]|]", token)}
+        written = set(re.findall(r"\[/?[A-Z_]+\]|<</?[A-Z_]+>>|<\|\w+\|>", tokenizer.chat_template or ""))
+        control = {token for token in tokenizer.all_special_tokens if len(token) > 1} | bracketed | written
+        return re.compile("|".join(map(re.escape, sorted(control, key=len, reverse=True)))) if control else None
 
     def _neutral(self, text: str) -> str:
-        """Text from documents, questions and answers cannot end a turn or open another: a control token in it is
-        broken up by a space after its first character."""
+        """Text from documents, questions and answers cannot end a turn or open another: a control token, or a marker
+        that the chat template writes as plain text (`[INST]`), is broken up by a space after its first character."""
         if self._control_text is None:
             return text
         return self._control_text.sub(lambda found: f"{found[0][0]} {found[0][1:]}", text)
@@ -183,9 +183,11 @@ class TransformersAdapter:
 
     @cached_property
     def _device(self) -> str:
-        if self._settings.device is not None:
-            return self._settings.device
         torch = require("torch")
+        if (device := self._settings.device) is not None:
+            if device != "cpu" and not (re.fullmatch(r"cuda(:\d+)?", device) and torch.cuda.is_available()):
+                raise UsageError(f"--device {device}: there is no such device here; try cpu")
+            return device
         return "cuda" if torch.cuda.is_available() else "cpu"
 
     @property
@@ -215,13 +217,24 @@ class TransformersAdapter:
             **quantized,
         )
         if self._lora is not None:
-            model = require("peft").PeftModel.from_pretrained(model, str(self._lora.path))
+            model = self._with_lora(model, self._lora)
         ends = model.generation_config.eos_token_id
         ends = set(ends if isinstance(ends, list) else [ends]) | {self._tokenizer.eos_token_id}
         model.generation_config = transformers.GenerationConfig(
             eos_token_id=sorted(end for end in ends if end is not None), pad_token_id=self._tokenizer.pad_token_id
         )
         return model.eval()
+
+    def _with_lora(self, model: Any, lora: LoraCheckpoint) -> Any:
+        try:
+            return require("peft").PeftModel.from_pretrained(model, str(lora.path))
+        except RuntimeError as error:
+            if "size mismatch" not in str(error):
+                raise
+            raise CheckpointMismatch(
+                f"{lora.path}: this LoRA checkpoint does not have the shape of {self._weights.label}; "
+                "it belongs to another base"
+            ) from error
 
     def close(self) -> None:
         if self._loaded is None:
@@ -235,16 +248,17 @@ class TransformersAdapter:
 
     def batch_size(self, requests: Sequence[Request]) -> int:
         """The entry's number, or for `auto` the largest that fits the longest of these very requests: on a GPU tried
-        out, halving from 64; on a CPU, where too much would end the process, counted from the cache that they need
-        and the memory that is free, at most 8."""
+        out, halving from 64 prompts; on a CPU, where too much would end the process, counted from the cache that they
+        need and the memory that is free, at most 8 prompts. Requests that share a prompt count as one of these."""
         if self.fixed_batch_size is not None:
             return self.fixed_batch_size
         if not requests:
             return 1
         longest = sorted(requests, key=lambda r: r.prompt_tokens + r.decoding.max_gen_toks, reverse=True)
+        sharing = math.ceil(len(requests) / len({request.prompt for request in requests}))
         if not self._device.startswith("cuda"):
-            return self._fits_in_memory(longest[0])
-        size = min(_LARGEST_BATCH["cuda"], len(longest))
+            return max(1, min(_LARGEST_BATCH["cpu"] * sharing, self._fits_in_memory(longest[0])))
+        size = min(_LARGEST_BATCH["cuda"] * sharing, len(longest))
         while size > 1:
             try:
                 self._generate_batch(longest[:size])
@@ -263,8 +277,7 @@ class TransformersAdapter:
         width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
         a_token = 2 * config.num_hidden_layers * heads * width * self._model.dtype.itemsize
         a_sequence = a_token * (longest.prompt_tokens + longest.decoding.max_gen_toks)
-        fits = int(_free_memory() * _CPU_MEMORY_SHARE / a_sequence)
-        return max(1, min(_LARGEST_BATCH["cpu"], fits))
+        return int(_free_memory() * _CPU_MEMORY_SHARE / a_sequence)
 
     def generate(self, requests: Sequence[Request]) -> Iterator[Answer]:
         by_decoding = sorted(requests, key=lambda r: repr(r.decoding))
@@ -272,12 +285,11 @@ class TransformersAdapter:
             yield from self._generate_halving(list(group))
 
     def _generate_halving(self, requests: list[Request]) -> Iterator[Answer]:
-        """One batch; when memory runs out, its two halves, down to single requests. What did not fit once is not
-        tried again: the halves are the same either way, so a resumed run has the batches of an undisturbed one."""
+        """One batch; when memory runs out, its two halves, down to single requests. Nothing is remembered of it, so a
+        resumed run forms the batches of an undisturbed one."""
         answers: list[Answer] | None = None
         try:
-            if len(requests) <= self._most_that_fits:
-                answers = self._generate_batch(requests)
+            answers = self._generate_batch(requests)
         except Exception as error:
             if not _out_of_memory(error):
                 raise
@@ -286,7 +298,6 @@ class TransformersAdapter:
                     f"{self.name}: out of memory on one prompt of {requests[0].prompt_tokens} tokens; use a quantised "
                     "entry, a smaller `max_length`, or device_map: auto"
                 ) from error
-            self._most_that_fits = len(requests) - 1
         if answers is not None:
             yield from answers
             return
@@ -365,10 +376,20 @@ class TransformersAdapter:
     # ---- options ----------------------------------------------------------------------------------------------------
 
     def score_options(self, requests: Sequence[OptionRequest]) -> list[dict[str, float]]:
-        """One forward pass a distinct prompt. Log-probabilities are over the whole vocabulary."""
-        torch = require("torch")
+        """One forward pass a distinct prompt. Log-probabilities are over the whole vocabulary. Halves when memory runs
+        out, as `generate` does."""
         if not requests:
             return []
+        try:
+            return self._score_batch(requests)
+        except Exception as error:
+            if not _out_of_memory(error) or len(requests) == 1:
+                raise
+        middle = len(requests) // 2
+        return self.score_options(requests[:middle]) + self.score_options(requests[middle:])
+
+    def _score_batch(self, requests: Sequence[OptionRequest]) -> list[dict[str, float]]:
+        torch = require("torch")
         prompts = list(dict.fromkeys(request.prompt for request in requests))
         ids, mask = self._padded(prompts)
         positions = (mask.cumsum(-1) - 1).clamp(min=0)

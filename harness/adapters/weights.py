@@ -149,7 +149,8 @@ class LoraCheckpoint:
         """Raises `CheckpointMismatch` when the checkpoint names a base that is none of `accepted`."""
         config = json.loads((self.path / "adapter_config.json").read_text(encoding="utf-8"))
         trained_on = config.get("base_model_name_or_path")
-        if trained_on and trained_on not in accepted:
+        same_place = {str(Path(name).expanduser().resolve()) for name in accepted}
+        if trained_on and trained_on not in accepted and str(Path(trained_on).expanduser().resolve()) not in same_place:
             raise CheckpointMismatch(
                 f"{self.path}: this LoRA checkpoint was trained on {trained_on!r}, and here it is put on {base!r}; "
                 f"give it its base, or set `peft_base: {trained_on}` in the model entry if they are the same"

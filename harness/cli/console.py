@@ -34,34 +34,39 @@ class _Rates:
 
 
 class _PlainProgress:
+    """A stage may begin inside another, as an index is built while passages are retrieved: the inner is told first."""
+
     def __init__(self) -> None:
-        self._stage, self._rates, self._said = "", _Rates(0, 0), 0.0
+        self._open: list[tuple[str, _Rates]] = []
+        self._said = 0.0
 
     def start(self, stage: str, total: int, done: int = 0) -> None:
-        self._stage, self._rates, self._said = stage, _Rates(total, done), time.monotonic()
+        self._open.append((stage, _Rates(total, done)))
+        self._said = time.monotonic()
 
     def advance(self, items: int, tokens: int = 0) -> None:
-        self._rates.done += items
-        self._rates.tokens += tokens
-        if time.monotonic() - self._said > _PLAIN_EVERY and self._rates.done < self._rates.total:
+        _, rates = self._open[-1]
+        rates.done += items
+        rates.tokens += tokens
+        if time.monotonic() - self._said > _PLAIN_EVERY and rates.done < rates.total:
             self._say()
 
     def finish(self) -> None:
-        if self._rates.total:
+        if self._open[-1][1].total:
             self._say()
+        self._open.pop()
 
     def _say(self) -> None:
+        stage, rates = self._open[-1]
         self._said = time.monotonic()
-        print(
-            f"{self._stage}: {self._rates.done}/{self._rates.total} ({self._rates.text()})", file=sys.stderr, flush=True
-        )
+        print(f"{stage}: {rates.done}/{rates.total} ({rates.text()})", file=sys.stderr, flush=True)
 
     def note(self, text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
 
 class _BarProgress:
-    """A bar a stage, by rich. The bars of finished stages stay."""
+    """A bar a stage, by rich; a stage inside another gets its bar below. The bars of finished stages stay."""
 
     def __init__(self) -> None:
         from rich.console import Console
@@ -85,25 +90,25 @@ class _BarProgress:
             console=self._console,
         )
         self._bars: Any = None
-        self._task: Any = None
-        self._rates = _Rates(0, 0)
+        self._open: list[tuple[Any, _Rates]] = []
 
     def start(self, stage: str, total: int, done: int = 0) -> None:
-        self.finish()
-        self._rates = _Rates(total, done)
-        self._bars = self._new()
-        self._task = self._bars.add_task(stage, total=total, completed=done, rates="")
-        self._bars.start()
+        if self._bars is None:
+            self._bars = self._new()
+            self._bars.start()
+        bar = self._bars.add_task(stage, total=total or None, completed=done, rates="")
+        self._open.append((bar, _Rates(total, done)))
 
     def advance(self, items: int, tokens: int = 0) -> None:
-        self._rates.done += items
-        self._rates.tokens += tokens
-        if self._bars is not None:
-            self._bars.update(self._task, advance=items, rates=self._rates.text())
+        bar, rates = self._open[-1]
+        rates.done += items
+        rates.tokens += tokens
+        self._bars.update(bar, advance=items, rates=rates.text())
 
     def finish(self) -> None:
-        if self._bars is not None:
-            self._bars.update(self._task, rates=self._rates.text())
+        bar, rates = self._open.pop()
+        self._bars.update(bar, rates=rates.text())
+        if not self._open:
             self._bars.stop()
             self._bars = None
 

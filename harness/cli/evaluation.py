@@ -87,7 +87,10 @@ def _pairs(text: str | None, flag: str) -> dict[str, Any]:
         key, equals, value = part.partition("=")
         if not equals:
             raise UsageError(f"{flag}: {part!r} is not key=value")
-        pairs[key.strip()] = yaml.safe_load(value)
+        try:
+            pairs[key.strip()] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise UsageError(f"{flag}: {part!r} has a value that cannot be read") from error
     return pairs
 
 
@@ -100,7 +103,7 @@ def _limit(text: str | None) -> float | None:
         value = float(text)
     except ValueError:
         value = 0.0
-    if value <= 0 or (value >= 1 and value != int(value)):
+    if not 0 < value < float("inf") or (value >= 1 and value != int(value)):
         raise UsageError(f"--limit {text}: give a whole number from 1, or a share between 0 and 1")
     return value
 
@@ -145,7 +148,38 @@ def _check_output(path: Path) -> None:
             raise UsageError(f"--output_path {path}: {place} is a file; name a folder")
 
 
-_MODEL_ARGS = {"pretrained", "revision", "peft", "dtype", "load_in_4bit", "load_in_8bit", "device_map", "max_length"}
+def _make_folder(path: Path) -> None:
+    from harness.errors import UsageError
+
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"--output_path {path}: cannot be made: {error.strerror}") from error
+
+
+def _data_of(options: argparse.Namespace, task: str) -> Path | None:
+    """The pack of a task: `--data DIR` itself for the one task of a command, DIR/TASK where there are several."""
+    from harness.errors import UsageError
+
+    data: Path | None = options.data
+    if data is None or (not options.several_tasks and not (data / task / "corpus.jsonl").is_file()):
+        return data
+    if not (data / task / "corpus.jsonl").is_file():
+        raise UsageError(f"--data {data}: with several tasks it holds a pack for each; there is none in {data / task}")
+    return data / task
+
+
+_MODEL_ARGS = {
+    "pretrained",
+    "revision",
+    "peft",
+    "dtype",
+    "load_in_4bit",
+    "load_in_8bit",
+    "device_map",
+    "max_length",
+    "peft_base",
+}
 
 
 def _hf_entry(arguments: dict[str, Any]) -> Any:
@@ -159,7 +193,10 @@ def _hf_entry(arguments: dict[str, Any]) -> Any:
         wrong = f"unknown {', '.join(unknown)}" if unknown else "pretrained= is missing"
         raise UsageError(f"--model_args: {wrong}; it can have {', '.join(sorted(_MODEL_ARGS))}")
     values = dict(arguments)
-    peft = values.pop("peft", None)
+    if "peft" in values and not values["peft"]:
+        raise UsageError("--model_args: peft= is empty; name the checkpoint's folder, or leave it out for the base")
+    peft = str(values.pop("peft")) if "peft" in values else None
+    peft_base = values.pop("peft_base", None)
     bits = ["4bit"] * bool(values.pop("load_in_4bit", False)) + ["8bit"] * bool(values.pop("load_in_8bit", False))
     name = str(values["pretrained"]).strip("/.").split("/")[-1] + (
         f"+{str(peft).rstrip('/').split('/')[-1]}" if peft else ""
@@ -170,6 +207,7 @@ def _hf_entry(arguments: dict[str, Any]) -> Any:
         "licence": "not stated",
         "metadata": {"version": 0},
         **({"quantization": bits[0]} if bits else {}),
+        **({"peft_base": str(peft_base)} if peft_base else {}),
     }
     entry, problems = check(ModelEntry, values, "--model_args")
     if entry is None:
@@ -191,25 +229,27 @@ def run(options: argparse.Namespace) -> int:
     options.batch_size = _batch_size(options.batch_size)
     _check_output(options.output_path)
     tasks, groups = catalog.expand_tasks(names_of(options.task))
+    options.several_tasks = len(tasks) > 1
     entries = [_with_gen_kwargs(catalog.task(name), options) for name in tasks]
     models = [_model_entry(catalog, name, options) for name in names_of(options.model)]
-    if options.judge is not None:
-        catalog.judge(options.judge)
-    for entry in entries:  # a mistake in the last combination is told before the first is computed
-        catalog.judge(options.judge or entry.judge)
-
     options.budget = _budget(options.cost_limit)
     progress = make_progress()
     if limit is not None:
         progress.note(f"--limit {options.limit}: for trying out; not a result to report")
+    # everything is built and fetched first: a mistake in the last combination is told before the first is computed
+    runs = [
+        _prepare(options, catalog, entry, model, arm, limit, progress)
+        for entry in entries
+        for model in models
+        for arm in arms
+    ]
+    _make_folder(options.output_path)
     outcomes: list[Outcome] = []
     with Store(options.store or cache_folder() / "store.sqlite") as store:
-        for entry in entries:
-            for model in models:
-                for arm in arms:
-                    plan, parts = _prepare(options, catalog, entry, model, arm, limit, progress)
-                    outcomes.append(_evaluate(options, plan, parts, store, progress))
-    print_outcomes(outcomes, groups, options)
+        for plan, parts in runs:
+            outcomes.append(_evaluate(options, plan, parts, store, progress))
+    members = {group.group: catalog.expand_tasks([group.group])[0] for group in groups}
+    print_outcomes(outcomes, groups, members, options)
     return 0
 
 
@@ -220,8 +260,8 @@ def _with_gen_kwargs(entry: TaskEntry, options: argparse.Namespace) -> TaskEntry
     given = _pairs(options.gen_kwargs, "--gen_kwargs")
     if not given:
         return entry
-    if "temperature" in given and "do_sample" not in given:
-        given |= {"do_sample": float(given["temperature"]) > 0}
+    if isinstance(temperature := given.get("temperature"), int | float) and "do_sample" not in given:
+        given |= {"do_sample": temperature > 0}
     decoding, problems = check(DecodingEntry, {**entry.generation_kwargs.model_dump(), **given}, "--gen_kwargs")
     if decoding is None:
         raise UsageError(*problems)
@@ -254,7 +294,7 @@ def _prepare(
     from harness.evaluate import Parts
 
     cache = cache_folder()
-    source = build_source(entry, options.data, cache, progress)
+    source = build_source(entry, _data_of(options, entry.task), cache, progress)
     available = len(source.questions(entry.test_split))  # reads it all: a broken line is told before work begins
     number = None
     if limit is not None:

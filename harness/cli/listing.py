@@ -50,6 +50,6 @@ def _tags(catalog: Any) -> dict[str, list[str]]:
     tags: dict[str, list[str]] = {}
     for name, path in catalog.files("tasks").items():
         of_task = read_entry(path).get("tag") or []
-        for tag in [of_task] if isinstance(of_task, str) else of_task:
+        for tag in of_task if isinstance(of_task, list) else [of_task]:
             tags.setdefault(str(tag), []).append(name)
     return tags

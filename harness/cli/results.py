@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from harness.tables import markdown_table
@@ -20,8 +20,14 @@ _RIGHT = [False, True, False, True, False, False, True, False, True, False, True
 _ARROWS = {True: "↑", False: "↓", None: " "}
 
 
-def print_outcomes(outcomes: Sequence[Outcome], groups: Iterable[GroupEntry], options: argparse.Namespace) -> None:
-    """A table for each model and arm, a second one for groups where there are any, and where the files are."""
+def print_outcomes(
+    outcomes: Sequence[Outcome],
+    groups: Iterable[GroupEntry],
+    members: Mapping[str, Sequence[str]],
+    options: argparse.Namespace,
+) -> None:
+    """A table for each model and arm, a second one for groups where there are any, and where the files are. `members`
+    are the tasks of each group, inner groups opened."""
     groups = list(groups)
     by_model: dict[tuple[str, str], list[Outcome]] = {}
     for outcome in outcomes:
@@ -30,7 +36,7 @@ def print_outcomes(outcomes: Sequence[Outcome], groups: Iterable[GroupEntry], op
         limit = of_model[0].plan.limit
         print(f"\n{model}, arm: {arm}, limit: {limit}, num_fewshot: 0, batch_size: {options.batch_size or 'auto'}")
         print(markdown_table(_HEADERS, [row for outcome in of_model for row in _rows(outcome)], _RIGHT))
-        of_groups = [row for group in groups for row in _group_rows(group, of_model)]
+        of_groups = [row for group in groups for row in _group_rows(group, members[group.group], of_model)]
         if of_groups:
             print("\n" + markdown_table(["Groups", *_HEADERS[1:]], of_groups, _RIGHT))
         for outcome in of_model:
@@ -69,19 +75,19 @@ def _numbers(score: Score) -> list[str]:
     ]
 
 
-def _group_rows(group: GroupEntry, outcomes: Sequence[Outcome]) -> list[list[str]]:
+def _group_rows(group: GroupEntry, tasks: Sequence[str], outcomes: Sequence[Outcome]) -> list[list[str]]:
     """Means over the group's tasks, unweighted unless the entry says `weight_by_size`."""
     rows: list[list[str]] = []
-    members = [outcome for outcome in outcomes if outcome.plan.task in group.task]
+    members = [outcome for outcome in outcomes if outcome.plan.task in tasks]
     for aggregate in group.aggregate_metric_list:
         scores = [
             s for outcome in members for s in outcome.scores if s.measure == aggregate.metric and s.value is not None
         ]
-        if not scores or len(scores) < len(group.task):
+        if not scores or len(scores) < len(tasks):
             continue  # a mean over part of a group is not the group's
         weights = [score.n if aggregate.weight_by_size else 1 for score in scores]
         value = sum(w * s.value for w, s in zip(weights, scores, strict=True) if s.value is not None) / sum(weights)
-        head = [group.group, f"{group.metadata.version:g}"] if not rows else ["", ""]
+        head = [group.group_alias or group.group, f"{group.metadata.version:g}"] if not rows else ["", ""]
         arrow = _ARROWS[scores[0].higher_is_better]
         count = f"{sum(score.n for score in scores)}/{sum(score.total for score in scores)}"
         rows.append([*head, "none", "0", aggregate.metric, arrow, f"{value:.4f}", "±", "N/A", "", count, ""])

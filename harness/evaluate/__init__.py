@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.digests import digest_of
+from harness.errors import HarnessError
 from harness.evaluate import stages
 from harness.evaluate.folder import folder_of, results_document, write_run
 from harness.evaluate.scores import Sample, Score, measure, scores_of, unscored
@@ -50,10 +51,12 @@ class Outcome:
 
 def run_id_of(plan: TaskPlan, parts: Parts) -> str:
     """Digest of all that the run's results depend on."""
+    questions = parts.source.questions(plan.split)[: plan.limit]
     return digest_of(
         {
             "plan": asdict(plan),
             "source": parts.source.identity,
+            "items": digest_of([[question.id, question.cluster] for question in questions]),
             "retriever": parts.retriever.identity,
             "model": parts.adapter.identity,
             "judge": parts.judge.identity,
@@ -67,13 +70,21 @@ def evaluate(
 ) -> Outcome:
     """Runs what the store does not hold yet and writes the run folder. `host` goes into the manifest as it is."""
     started = time.time()
+    if plan.decoding.max_gen_toks >= parts.adapter.window:
+        raise HarnessError(
+            f"{plan.task}: max_gen_toks {plan.decoding.max_gen_toks} leaves no room for a prompt in the window of "
+            f"{parts.adapter.window} tokens of {parts.adapter.name}; lower it (--gen_kwargs max_gen_toks=…)"
+        )
     everything = parts.source.questions(plan.split)
     questions = [_with_few_references(plan, question) for question in everything[: plan.limit]]
     passages = stages.retrieve(plan, questions, parts.retriever, store, progress)
     prompts = stages.fit(plan, questions, passages, parts.adapter, store, progress)
+    if too_long := sum(not prompt.fits for prompt in prompts):
+        progress.note(f"{too_long} of {len(prompts)} prompts do not fit the window even without passages: unscored")
     answers = stages.answer(plan, prompts, parts.adapter, store, progress)
     parts.adapter.close()  # one model in memory at a time
     verdicts = stages.judge(plan, questions, passages, answers, parts.judge, store, progress)
+    parts.judge.close()
     samples = [
         Sample(
             question=question,
@@ -117,6 +128,7 @@ def _conclude(
         "arm": plan.arm.value,
         "judge": parts.judge.name,
         "judge_id": digest_of(parts.judge.identity),
+        "criteria": list(parts.judge.criteria),
         "judge_is_broken": broken,
         "unscored": failed,
         "model_id": digest_of(parts.adapter.identity),

@@ -64,9 +64,9 @@ def measure(
     for criterion in dict.fromkeys(verdict.criterion for verdict in verdicts):
         marks = [v.score for v in verdicts if v.criterion == criterion and v.score is not None]
         values[criterion] = mean(marks)
-    references = question.references[: plan.max_references]
+    asked = answer.stop_reason != StopReason.WINDOW
     for name in plan.metrics:
-        values[name] = ANSWER_METRICS[name](answer.text, references)
+        values[name] = ANSWER_METRICS[name](answer.text, question.references) if asked else None
     if plan.arm == Arm.RAG:
         values |= _retrieval(plan, question, passages)
     values["answer_words"] = float(len(answer.text.split()))

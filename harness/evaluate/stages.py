@@ -33,6 +33,9 @@ from harness.store import Kind, Store
 
 __all__ = ["FittedPrompt", "answer", "fit", "judge", "retrieve", "target_of"]
 
+PROMPT_FORMAT = 1
+"""Raise it when the same entry, model and passages would make another final prompt."""
+
 _QUERIES = 64  # queries a batch
 _PROMPTS = 64  # prompts a batch of the store
 T = TypeVar("T")
@@ -59,11 +62,12 @@ def key_of_passages(retriever: Retriever, query: Query, top_k: int) -> str:
 def key_of_prompt(plan: TaskPlan, adapter: ModelAdapter, question: Question, passages: Sequence[Passage]) -> str:
     return digest_of(
         {
+            "format": PROMPT_FORMAT,
             "model": adapter.identity,
             "template": [plan.system_instruction, plan.doc_to_text],
             "question": question.text,
             "row": digest_of(dict(question.row)),
-            "passages": [[p.document_id, p.start, p.end, p.title, p.text, p.rank] for p in passages],
+            "passages": [asdict(passage) for passage in passages],
             "answer_tokens": plan.decoding.max_gen_toks,
         }
     )
@@ -93,7 +97,7 @@ def query_of(plan: TaskPlan, question: Question) -> Query:
     oracle = plan.arm == "oracle"
     return Query(
         text=question.text,
-        within=question.gold_document_ids if plan.within_document else (),
+        within=question.gold_document_ids if plan.within_document else None,
         gold_document_ids=question.gold_document_ids if oracle else (),
         gold_spans=question.gold_spans if oracle else (),
     )
@@ -216,10 +220,13 @@ def judge(
     store: Store,
     progress: Progress,
 ) -> list[list[Verdict]]:
-    """For each question its verdicts, by criterion and repeat."""
+    """For each question its verdicts, by criterion and repeat; unscored for a question that was never asked."""
     by_question: list[list[str]] = []
     items: dict[str, JudgeItem] = {}
     for question, shown, said in zip(questions, passages, answers, strict=True):
+        if said.stop_reason == StopReason.WINDOW:
+            by_question.append([])
+            continue
         target = target_of(plan, question)
         of_question = []
         for criterion in the_judge.criteria:
@@ -244,7 +251,14 @@ def judge(
             yield verdict.key, asdict(verdict)
 
     stored = _complete(store, "verdicts", order, measure, compute, progress, "judge")
-    return [[Verdict(**stored[key]) for key in keys] for keys in by_question]
+    return [
+        [Verdict(**stored[key]) for key in keys] or [_not_asked(criterion) for criterion in the_judge.criteria]
+        for keys in by_question
+    ]
+
+
+def _not_asked(criterion: str) -> Verdict:
+    return Verdict("", criterion, 0, None, "the prompt does not fit the model's window, even without passages")
 
 
 # ---- what all stages share ------------------------------------------------------------------------------------------
@@ -297,7 +311,7 @@ def _complete(
             if absent:
                 raise RuntimeError(f"stage {stage}: {len(absent)} of {len(batch)} requests got no record")
             store.put(kind, computed)
-            records.update(computed)
+            records.update(store.get(kind, batch))  # another process may have been first; what is stored counts
             progress.advance(len(batch), sum(tokens_of(record) for record in computed.values()))
     progress.finish()
     return records

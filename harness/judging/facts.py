@@ -9,7 +9,8 @@ Let R be the facts that a question asks for, and for an answer
     completeness = 1 + 4 · s / |R|
     accuracy     = 1 + 4 · s / (s + w),  and 1 when s = 0
 
-A question that cannot be answered has no R: the answer that says so gets 5 and 5, any other 1 and 1. Of a comparison
+A question that cannot be answered has one fact without a value, which says what kind of value is asked for: the answer
+that says so and states no value of that kind gets 5 and 5, any other 1 and 1. Of a comparison
 ("which is cheaper, A or B?") the first of the two that the answer names is its choice. These are the accuracy and
 completeness of the study (relevant and nothing misleading; all that is asked for) with the judge's opinion taken out.
 """
@@ -31,19 +32,24 @@ VERSION = 1
 
 ACCURACY, COMPLETENESS = "accuracy", "completeness"
 
+_SAYS = (
+    r"(?:state[ds]?|stating|specif(?:y|ied|ies)|mention(?:ed|s)?|gives?|given|provide[ds]?|says?|said|available|"
+    r"list(?:ed|s)?|found|find|contain(?:ed|s)?|includ(?:e|es|ed)|answer(?:ed)?|know[ns]?|indicated?|describe[ds]?|"
+    r"define[ds]?|determined?|explicit(?:ly)?|clear|enough|possible|tell|have|has|there)"
+)
 _ABSTENTION = re.compile(
-    r"\b(?:not|never|n't)\b(?:\W+\w+){0,4}?\W+(?:state[ds]?|stating|specif(?:y|ied|ies)|mention(?:ed|s)?|gives?|given|"
-    r"provide[ds]?|says?|said|available|listed?|found|contain(?:ed|s)?|includ(?:e|es|ed)|answer(?:ed)?|know[ns]?|indicated?|"
-    r"described?|explicit(?:ly)?|clear|enough|possible)\b"
+    # "does not (directly) say", "cannot be determined", "couldn't find"; never across the end of a sentence
+    rf"\b(?:not|never|cannot|\w+n't)\b(?:[^\w.!?;\n]+\w+){{0,4}}?[^\w.!?;\n]+{_SAYS}\b"
+    rf"|\b(?:no|none of the|neither of the)\s+(?:\w+\s+){{0,2}}?(?:passages?|documents?|pages?)\s+{_SAYS}\b"
     r"|\bno (?:\w+ ){0,2}?(?:information|mention|answer|details?|data|statement|record)\b"
-    r"|\b(?:unknown|unanswerable|unspecified|unclear)\b|\bcannot (?:be )?(?:answer|determin|find|tell|say)",
+    r"|\b(?:unknown|unanswerable|unspecified|unclear|insufficient|unable to)\b",
     re.IGNORECASE,
 )
 
 
 def abstains(answer: str) -> bool:
     """Whether an answer says that the passages do not hold what is asked for."""
-    return _ABSTENTION.search(answer.replace("’", "'").replace("n't", " not")) is not None
+    return _ABSTENTION.search(answer.replace("’", "'")) is not None
 
 
 def _stated(fact: Fact, answer: str) -> bool:
@@ -63,7 +69,7 @@ def _wrong_values(question: Question, answer: str) -> int:
         said = set(mentions(fact.kind, answer, fact.alternatives))
         right = set(mentions(fact.kind, question.text, fact.alternatives))
         for true in (*question.facts, *question.side_facts):
-            if true.kind == fact.kind:
+            if true.kind == fact.kind and true.value:
                 right |= set(mentions(true.kind, true.value, true.alternatives or fact.alternatives))
         wrong |= {(fact.kind, value) for value in said - right}
     return len(wrong)
@@ -72,7 +78,7 @@ def _wrong_values(question: Question, answer: str) -> int:
 def marks(question: Question, answer: str) -> tuple[float, float]:
     """(accuracy, completeness), each from 1 to 5."""
     if not question.answerable:
-        mark = 5.0 if abstains(answer) else 1.0
+        mark = 5.0 if abstains(answer) and not _wrong_values(question, answer) else 1.0
         return mark, mark
     stated = sum(_stated(fact, answer) for fact in question.facts)
     wrong = _wrong_values(question, answer)
@@ -109,7 +115,7 @@ class FactsJudge:
 
     def judge(self, items: Sequence[JudgeItem]) -> Iterator[Verdict]:
         for item in items:
-            if item.question.answerable and not item.question.facts:
+            if not item.question.facts:
                 reason = "the question has no known facts; the facts judge is for the synthetic world"
                 yield Verdict(item.key, item.criterion, item.repeat, None, reason)
                 continue

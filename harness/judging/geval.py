@@ -17,7 +17,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from harness.digests import digest_of, seed_of
@@ -67,19 +67,20 @@ class GEvalSettings:
 
 
 def mark_in(reply: str, title: str, low: int, high: int) -> int | None:
-    """The mark that a reply gives: the number after the last "Title …:" in it, else the number that it begins with.
+    """The mark that a reply gives: the number after the last "Title …:" in it, else the number that it begins with; an
+    echo of the scale ("(1-5)") in front of it is passed over.
 
-    None where that is no whole number on the scale: "10" is not 1, "4.5" not 4, and "4/5" is 4 of 5."""
-    number = r"\W{0,3}(\d+)(?![\d]|[.,]\d)"
-    forms = re.findall(rf"{re.escape(title)}[^\n:]{{0,20}}:{number}", reply, flags=re.IGNORECASE)
-    if forms:
-        found = forms[-1]
-    else:
-        first = re.match(number, reply.strip())
-        if first is None:
-            return None
-        found = first[1]
-    return int(found) if len(found) <= 3 and low <= int(found) <= high else None
+    None where that is no whole number on the scale: "10" is not 1, "4.5" not 4, "-3" not 3, a range is no mark, and
+    "4/5" is 4 of 5 but "3/10" is nothing on a scale to 5."""
+    forms = re.findall(rf"\b{re.escape(title)}\b[^\n:]{{0,20}}:([^\n]*)", reply, flags=re.IGNORECASE)
+    text = forms[-1] if forms else reply.strip()
+    text = re.sub(rf"^\W*{low}\s*(?:-|–|to)\s*{high}\)?\s*[:=]?(?=\W*\d)", "", text)
+    found = re.match(
+        r"[^\w-]{0,4}(?P<mark>\d{1,3})(?![\w½¼¾]|[.,]\d|\s*(?:-|–|to\b)\s*\d)(?:\s*/\s*(?P<of>\d+))?", text
+    )
+    if found is None or (found["of"] is not None and int(found["of"]) != high):
+        return None
+    return int(found["mark"]) if low <= int(found["mark"]) <= high else None
 
 
 def expected_score(logprobs: Mapping[str, float], low: int, high: int) -> tuple[float | None, float]:
@@ -98,11 +99,12 @@ def expected_score(logprobs: Mapping[str, float], low: int, high: int) -> tuple[
 
 
 def neutralise(text: str, titles: Sequence[str]) -> str:
-    """Untrusted text in which nothing can pass for the prompt's frame or the form: angle brackets become ‹ ›, and a
-    colon after a criterion's title or the word score or rating is spaced away from its number."""
+    """Untrusted text in which nothing can pass for the prompt's frame or the form: angle brackets become ‹ ›, and the
+    colons or equal signs after a criterion's title or the words score, rating or form become a dash, on the same line
+    however far and on the next."""
     words = "|".join(re.escape(title) for title in (*titles, "score", "rating", "evaluation form"))
     text = text.replace("<", "‹").replace(">", "›")
-    return re.sub(rf"({words})([^\n:=]{{0,20}})[:=]", r"\1\2 -", text, flags=re.IGNORECASE)
+    return re.sub(rf"({words})([^\n:=：＝]*)(?:\s*[:=：＝])+", r"\1\2 -", text, flags=re.IGNORECASE)
 
 
 class GEvalJudge:
@@ -148,7 +150,7 @@ class GEvalJudge:
         if self._settings.sees_reference:
             seen["reference"] = item.reference
         if self._settings.sees_passages:
-            seen["passages"] = [passage.text for passage in item.passages]
+            seen["passages"] = [asdict(passage) for passage in item.passages]
         return seen
 
     # ---- asking -----------------------------------------------------------------------------------------------------
@@ -165,7 +167,10 @@ class GEvalJudge:
             settings.prompt,
             question=item.question.text,
             reference=item.reference if settings.sees_reference else "",
-            passages=item.passages if settings.sees_passages else (),
+            passages=[
+                replace(passage, title=neutralise(passage.title, titles), text=neutralise(passage.text, titles))
+                for passage in (item.passages if settings.sees_passages else ())
+            ],
             answer=neutralise(answer, titles),
             criterion=criterion,
             scale=scale,
@@ -183,10 +188,12 @@ class GEvalJudge:
         ]
 
     def batch_size(self, items: Sequence[JudgeItem]) -> int:
-        """As many prompts as the model takes at once, times the repeats that share each."""
+        """As many requests as the model takes at once, whole sets of repeats, which share their prompt."""
         one_each = {(item.question.text, item.answer, item.criterion): item for item in items}
         longest = sorted(one_each.values(), key=lambda item: len(item.answer) + len(item.reference), reverse=True)
-        return self._adapter.batch_size(self._requests(longest[:64])) * self.repeats
+        requests = [each for each in self._requests(longest[:64]) for _ in range(self.repeats)]
+        size = self._adapter.batch_size(requests)
+        return max(1, size // self.repeats) * self.repeats
 
     def judge(self, items: Sequence[JudgeItem]) -> Iterator[Verdict]:
         empty = [item for item in items if not item.answer.strip()]
@@ -194,10 +201,19 @@ class GEvalJudge:
             yield Verdict(
                 item.key, item.criterion, item.repeat, float(self._settings.low), "empty answer: lowest mark by rule"
             )
-        rest = [item for item in items if item.answer.strip()]
+        asked = [item for item in items if item.answer.strip()]
+        rest, too_long = self._that_fit(asked)
+        for item in too_long:
+            yield Verdict(item.key, item.criterion, item.repeat, None, "the judge's prompt does not fit its window")
         if not rest:
             return
         yield from self._by_expectation(rest) if self._settings.scoring == "expected_score" else self._by_reply(rest)
+
+    def _that_fit(self, items: Sequence[JudgeItem]) -> tuple[list[JudgeItem], list[JudgeItem]]:
+        room = self._adapter.window - self._settings.decoding.max_gen_toks
+        lengths = self._adapter.count_tokens([self.prompt_of(item) for item in items]) if items else []
+        pairs = list(zip(items, lengths, strict=True))
+        return [item for item, n in pairs if n <= room], [item for item, n in pairs if n > room]
 
     def _by_reply(self, items: Sequence[JudgeItem]) -> Iterator[Verdict]:
         settings = self._settings

@@ -13,14 +13,20 @@ from collections.abc import Callable, Sequence
 
 __all__ = ["mentions"]
 
-_SPELLED = {
-    "zero": "0", "one": "1", "two": "2", "three": "3", "four": "4", "five": "5", "six": "6", "seven": "7",
-    "eight": "8", "nine": "9", "ten": "10", "eleven": "11", "twelve": "12", "thirteen": "13", "fourteen": "14",
-    "fifteen": "15", "sixteen": "16", "seventeen": "17", "eighteen": "18", "nineteen": "19", "twenty": "20",
-    "thirty": "30", "forty": "40", "fifty": "50", "sixty": "60", "ninety": "90",
-}  # fmt: skip
-_SPELLED_WORD = re.compile(rf"\b({'|'.join(_SPELLED)})\b", re.IGNORECASE)
-_NUMBER = r"(?<![\w.,-])(\d{1,3}(?:,\d{3})+|\d+)(\.\d+)?"
+_UNITS_SPELLED = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+_TEENS_SPELLED = (
+    "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
+)  # fmt: skip
+_TENS_SPELLED = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
+_SPELLED = {word: number for number, word in enumerate([*_UNITS_SPELLED, *_TEENS_SPELLED])} | {
+    word: 10 * number for number, word in enumerate(_TENS_SPELLED, start=2)
+}
+_SPELLED_WORD = re.compile(
+    rf"\b(?:({'|'.join(_TENS_SPELLED)})[\s-]({'|'.join(_UNITS_SPELLED[1:])})|({'|'.join(_SPELLED)}))\b(?!\s+of\b)",
+    re.IGNORECASE,
+)
+_DASHES = re.compile(r"[\u2010-\u2015\u2212]")
+_NUMBER = r"(?<![\w.,-])(\d{1,3}(?:,\d{3})+|\d+)(\.\d+|,\d{1,2}(?!\d))?"
 
 # one unit of time in seconds, days or months: these three do not convert into one another exactly
 _TIMES = {
@@ -36,13 +42,14 @@ _MONTHS = {
 _MONEY = re.compile(
     rf"(?:€|\beuros?|\beur)\s*{_NUMBER}"  # € 19.90
     rf"|{_NUMBER}\s*(?:€|eur(?:os?)?\b)"  # 19.90 EUR
-    r"|(?<![\w.,-])(\d+)(\.\d\d)(?![\w.])",  # 19.90: two decimals are money here, nothing else has them
+    r"|(?<![\w.,-])(\d+)(\.\d\d)(?!\w|\.\d)",  # 19.90: two decimals are money here, nothing else has them
     re.IGNORECASE,
 )
 _DURATION = re.compile(rf"{_NUMBER}[\s-]*({'|'.join(sorted(_TIMES, key=len, reverse=True))})s?\b", re.IGNORECASE)
 _DATE = re.compile(
     rf"\b(\d{{1,2}})(?:st|nd|rd|th)?\s+(?:of\s+)?({'|'.join(_MONTHS)}),?\s+(\d{{4}})\b"
-    rf"|\b({'|'.join(_MONTHS)})\s+(\d{{1,2}})(?:st|nd|rd|th)?,?\s+(\d{{4}})\b",
+    rf"|\b({'|'.join(_MONTHS)})\s+(\d{{1,2}})(?:st|nd|rd|th)?,?\s+(\d{{4}})\b"
+    r"|\b(\d{4}-\d{2}-\d{2})\b",
     re.IGNORECASE,
 )
 _UNITS = {
@@ -55,29 +62,34 @@ _UNITS = {
 _IN_UNITS = {kind: re.compile(rf"{_NUMBER}\s*{unit}(?!\w)", re.IGNORECASE) for kind, unit in _UNITS.items()}
 _THOUSANDS = ("tb", "terabyte", "terabytes", "gbit/s", "gbps")
 _FORMS = {
-    "time": re.compile(r"(?<![\d.:])(\d{1,2}):(\d{2})(?![\d:])"),
+    "time": re.compile(r"(?<![\d.:])(\d{1,2}):(\d{2})(?![\d:])(?:\s*([ap])\.?m\b)?", re.IGNORECASE),
     "address": re.compile(r"(?<![\d.])\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}(?!\.?\d)"),
     "version": re.compile(r"(?<![\d.])\d+\.\d+\.\d+(?!\.?\d)"),
-    "name": re.compile(r"\b(?!The\b|A\b|An\b|Router\b)[A-Z][a-z]+ [A-Z]\d{3}\b"),
+    "name": re.compile(r"\b(?!the\b|an?\b|router\b|and\b|or\b|is\b|of\b)[a-z]+ [a-z]\d{3}\b", re.IGNORECASE),
     "code": re.compile(r"\b[A-Z]{1,3}-\d{3,6}\b"),
 }
-_LIST_MARK = re.compile(r"^\s*\d{1,2}[.)]\s", re.MULTILINE)
+_LIST_MARK = re.compile(r"^\s*\d{1,2}[.)]\s|\[\d+\]|\bpassages?\s+\d+\b", re.MULTILINE | re.IGNORECASE)
 _WORD_WITH_DIGITS = re.compile(r"\b[A-Za-z]+[-]?\d[\w-]*")
 
 
 def mentions(kind: str, text: str, alternatives: Sequence[str]) -> list[str]:
     """Every value of a kind in a text, in reading order, in canonical form."""
+    text = _DASHES.sub("-", text)
     if kind in ("term", "choice"):
         return _phrases(text, alternatives)
     if kind.startswith("code:"):
         wanted = kind.split(":")[1] + "-"
         return [code.upper() for code in _FORMS["code"].findall(text.upper()) if code.startswith(wanted)]
-    text = _SPELLED_WORD.sub(lambda found: _SPELLED[found[0].lower()], text)
-    return _FINDERS[kind](text)
+    return _FINDERS[kind](_SPELLED_WORD.sub(_digits, text))
+
+
+def _digits(found: re.Match[str]) -> str:
+    words = [word.lower() for word in found.groups() if word]
+    return str(sum(_SPELLED[word] for word in words))
 
 
 def _amount(whole: str, fraction: str | None) -> float:
-    return float(whole.replace(",", "") + (fraction or ""))
+    return float(whole.replace(",", "") + (fraction or "").replace(",", "."))
 
 
 def _plain(value: float) -> str:
@@ -105,7 +117,11 @@ def _money(text: str) -> list[str]:
     return result
 
 
+_HOURS_AND_MINUTES = re.compile(r"\b(\d+)\s*h(?:ours?|rs?)?,?\s*(?:and\s+)?(\d+)\s*min(?:ute)?s?\b", re.IGNORECASE)
+
+
 def _duration(text: str) -> list[str]:
+    text = _HOURS_AND_MINUTES.sub(lambda found: f"{60 * int(found[1]) + int(found[2])} minutes", text)
     result = []
     for whole, fraction, unit in _DURATION.findall(text):
         base, factor = _TIMES[unit.lower()]
@@ -115,8 +131,8 @@ def _duration(text: str) -> list[str]:
 
 def _date(text: str) -> list[str]:
     return [
-        f"{year or year2}-{_MONTHS[(month or month2).lower()]:02d}-{int(day or day2):02d}"
-        for day, month, year, month2, day2, year2 in _DATE.findall(text)
+        iso or f"{year or year2}-{_MONTHS[(month or month2).lower()]:02d}-{int(day or day2):02d}"
+        for day, month, year, month2, day2, year2, iso in _DATE.findall(text)
     ]
 
 
@@ -137,7 +153,7 @@ def _count(text: str) -> list[str]:
     for form in ("time", "address", "version"):
         text = _FORMS[form].sub(" ", text)
     return [
-        _plain(_amount(whole, None)) for whole, fraction in re.findall(_NUMBER + r"(?![\w-])", text) if not fraction
+        _plain(_amount(whole, None)) for whole, fraction in re.findall(_NUMBER + r"(?!\w|-\d)", text) if not fraction
     ]
 
 
@@ -149,7 +165,14 @@ def _form(kind: str) -> Callable[[str], list[str]]:
 
 
 def _time(text: str) -> list[str]:
-    return [f"{int(hour):02d}:{minute}" for hour, minute in _FORMS["time"].findall(text)]
+    return [
+        f"{int(hour) % 12 + 12 * (half.lower() == 'p') if half else int(hour):02d}:{minute}"
+        for hour, minute, half in _FORMS["time"].findall(text)
+    ]
+
+
+def _name(text: str) -> list[str]:
+    return [found[0].title() for found in _FORMS["name"].finditer(text)]
 
 
 _FINDERS: dict[str, Callable[[str], list[str]]] = {
@@ -159,5 +182,6 @@ _FINDERS: dict[str, Callable[[str], list[str]]] = {
     "count": _count,
     "time": _time,
     **{kind: _in_units(kind) for kind in _UNITS},
-    **{kind: _form(kind) for kind in ("address", "version", "name")},
+    "name": _name,
+    **{kind: _form(kind) for kind in ("address", "version")},
 }

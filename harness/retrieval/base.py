@@ -51,7 +51,7 @@ class Ranker(ABC):
 
     def _within(self, query: Query) -> np.ndarray | None:
         """The chunks that a query is limited to, or None for all."""
-        return self._chunks.store.of_documents(query.within) if query.within else None
+        return self._chunks.store.of_documents(query.within) if query.within is not None else None
 
 
 class OracleRetriever(Ranker):

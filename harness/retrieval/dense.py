@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from harness.cache import build_once
+from harness.errors import DataError
 from harness.extras import require
 from harness.interfaces import Progress
 from harness.records import Query
@@ -95,6 +96,8 @@ class DenseRetriever(Ranker):
     def _encode_all(self) -> np.ndarray:
         """Vectors of all chunks, in chunk order; encoded from long to short, so that a batch pads little."""
         store = self._chunks.store
+        if not len(store):
+            raise DataError("the corpus holds no text; there is nothing to retrieve from")
         by_length = np.argsort(-store.lengths(), kind="stable")
         vectors: np.ndarray | None = None
         self._progress.start("embed", len(store))
@@ -111,7 +114,7 @@ class DenseRetriever(Ranker):
     def rank(self, queries: Sequence[Query], top_k: int) -> list[list[tuple[int, float]]]:
         vectors = self._encoder.encode([query.text for query in queries])
         return [
-            self._rank_within(vector, query.within, top_k) if query.within else self._rank_all(vector, top_k)
+            self._rank_all(vector, top_k) if query.within is None else self._rank_within(vector, query.within, top_k)
             for vector, query in zip(vectors, queries, strict=True)
         ]
 

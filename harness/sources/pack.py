@@ -9,7 +9,8 @@ template sees the whole row as `doc`. Everything that is wrong with a pack is re
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -27,8 +28,8 @@ CORPUS, QUESTIONS = "corpus.jsonl", "qa.jsonl"
 
 
 class DataPack:
-    """`cluster_of` gives a row's cluster. `splits` are the names of (training, evaluation): rows that carry one of
-    the two as their `split` belong there; where no row carries a split, hashing divides them (`pool`, `seed`)."""
+    """`cluster_of` gives a row's cluster. `splits` are the names of (training, evaluation): where rows carry a
+    `split`, it counts as it is; where none does, hashing divides them (`pool`, `seed`)."""
 
     def __init__(
         self,
@@ -57,7 +58,7 @@ class DataPack:
 
     def _rows(self, name: str, problems: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:
         """Line number and row; a line that is not a JSON object goes to `problems`."""
-        with jsonlines.open(self._folder / name) as reader:
+        with (self._folder / name).open("rb") as stream, jsonlines.Reader(_lines(stream), loads=_strict_json) as reader:
             number = 0
             while True:
                 number += 1
@@ -66,8 +67,8 @@ class DataPack:
                 except EOFError:
                     return
                 except jsonlines.InvalidLineError as error:
-                    if error.line.strip():
-                        problems.append(f"{name}:{number}: {_plain(error)}; every line is one JSON object")
+                    if str(error.line).strip():
+                        problems.append(f"{name}:{number}: {_plain(error)}; every line is one JSON object in UTF-8")
                     continue
                 yield number, row
 
@@ -95,11 +96,7 @@ class DataPack:
         problems: list[str] = []
         rows = list(self._rows(QUESTIONS, problems))
         gold_with_evidence = {
-            name
-            for _, row in rows
-            if row.get("evidence")
-            for name in row.get("gold_doc_ids") or ()
-            if isinstance(name, str)
+            name for _, row in rows if row.get("evidence") and not _wrong_fields(row) for name in row["gold_doc_ids"]
         }
         known: set[str] = set()
         texts: dict[str, str] = {}  # of the documents in which evidence is looked up, no others
@@ -127,10 +124,10 @@ class DataPack:
     def _divide(self, rows: Sequence[tuple[str | None, Question]]) -> dict[str, list[Question]]:
         training, evaluation = self._splits
         named = {split for split, _ in rows if split is not None}
-        if {training, evaluation} <= named:
+        if named:  # declared splits are never overruled: hashing could put a declared training row into evaluation
             return {
                 name: in_hash_order([question for split, question in rows if split == name], self._seed)
-                for name in self._splits
+                for name in sorted(named)
             }
         pool, rest = divide([question for _, question in rows], self._pool, self._seed)
         if not rest:
@@ -155,8 +152,29 @@ class DataPack:
 
     def questions(self, split: str) -> Sequence[Question]:
         if split not in self._divided:
-            raise DataError(f"{self._folder}: has no split {split!r}; it has {', '.join(self._divided)}")
+            there = ", ".join(sorted(self._divided))
+            raise DataError(
+                f"{self._folder}/{QUESTIONS}: no row's split is {split!r}; there is {there}: name one in the task entry"
+            )
         return self._divided[split]
+
+
+def _lines(stream: Iterable[bytes]) -> Iterator[str]:
+    """Lines as text; a byte that is not UTF-8 becomes a lone surrogate, which `_strict_json` refuses by its line."""
+    for line in stream:
+        yield line.decode("utf-8", errors="surrogateescape")
+
+
+def _strict_json(text: str) -> Any:
+    """JSON without NaN and infinities, which digests and result files cannot hold, and without half characters."""
+
+    def refuse(constant: str) -> None:
+        raise ValueError(f"{constant} is no JSON")
+
+    row = json.loads(text, parse_constant=refuse)
+    if "\\u" in text or not text.isascii():
+        json.dumps(row, ensure_ascii=False).encode()  # a lone surrogate raises UnicodeEncodeError, a ValueError
+    return row
 
 
 def _by_line(problems: Sequence[str]) -> list[str]:
@@ -173,6 +191,11 @@ def _wrong_fields(row: Mapping[str, Any]) -> list[str]:
         value = row.get(key)
         if not isinstance(value, list) or len(value) < least or not all(isinstance(text, str) for text in value):
             wrong.append(f"{key} must be a list of texts" + (" with at least one" if least else ""))
+    evidence = row.get("evidence")
+    if evidence is not None and not (isinstance(evidence, list) and all(isinstance(text, str) for text in evidence)):
+        wrong.append("evidence must be a list of texts")
+    if not isinstance(row.get("split", ""), str):
+        wrong.append("split must be text")
     return wrong
 
 

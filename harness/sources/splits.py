@@ -2,7 +2,8 @@
 
 Clusters are kept whole: the questions about one paper all fall on one side. The order is by a hash of seed and
 cluster, not by the file, so that the first N questions of a split are a random sample of it, `--limit 50` lies within
-`--limit 100`, and adding rows to a file moves no other row.
+`--limit 100`, and rows added to a file change the order of no others. (They may push a row at the edge of the pool over
+it: a pool has a size, and whoever adds rows trains anew.)
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""From a world to questions of six kinds, each with the atomic facts that a complete answer states.
+"""From a world to questions of five kinds, each with the atomic facts that a complete answer states.
 
     one_fact      one attribute of one entity
     several       two or three attributes of one entity, of different kinds of value
@@ -193,7 +193,9 @@ def _unanswerable(draw: _Draw) -> Question | None:
     text = draw.dice.pick(attribute.questions).format(n=entity.name)
     owner = entity.kind.title.format(n=entity.name)
     reference = f"The knowledge base does not state the {attribute.noun} of {owner}."
-    return _question("unanswerable", text, [reference], [], [(entity, name)], identity=f"{entity.document.id}/{name}")
+    # a fact without a value: what kind of value an answer must not make up
+    asked = Fact(f"{entity.document.id}/{name}", attribute.kind, "", reference, attribute.terms)
+    return _question("unanswerable", text, [reference], [asked], [(entity, name)])
 
 
 def _leading_number(value: str) -> float:
