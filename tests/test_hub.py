@@ -175,6 +175,7 @@ def only(done: subprocess.CompletedProcess[str]) -> str:
         # the client tries these again for half a minute before it gives up
         pytest.param("resolve", 429, "too many requests to the hub (429)", marks=pytest.mark.slow),
         pytest.param("resolve", 503, "the hub is in trouble (503)", marks=pytest.mark.slow),
+        pytest.param("/api/", "slow", "the hub is too slow to answer; try again later", marks=pytest.mark.slow),
         ("test.parquet", "cut", "the connection to the hub was cut while fetching; run the same command again"),
     ],
 )

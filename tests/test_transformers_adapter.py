@@ -269,16 +269,30 @@ def test_a_missing_checkpoint_says_what_it_lacks(tmp_path: Path) -> None:
         LoraCheckpoint(tmp_path / "nowhere", tmp_path)
 
 
-@pytest.mark.parametrize("bits", ["4bit", "8bit"])
-@pytest.mark.parametrize("architecture", ["llama", "mistral"])
-def test_quantised_models_answer_with_a_lora_on_top(tmp_path: Path, bits: str, architecture: str) -> None:
-    folder = make_model(tmp_path / "m", architecture)
-    checkpoint = make_lora(folder, tmp_path / "l")
-    model = adapter(folder, tmp_path, checkpoint, quantization=bits)
-    answers = says(model, requests(model, TEXTS))
+@pytest.mark.parametrize("lora", [False, True], ids=["base", "lora"])
+@pytest.mark.parametrize("bits", ["none", "8bit", "4bit"])
+@pytest.mark.parametrize("architecture", ["llama", "mistral", "mixtral"])
+def test_every_architecture_of_the_study_answers_in_every_form(
+    tmp_path: Path, architecture: str, bits: Any, lora: bool
+) -> None:
+    """With the tokenizer habits of each: BOS by itself for all three, a template for the instruct models."""
+    folder = make_model(tmp_path / "m", architecture, bos=True)
+    checkpoint = make_lora(folder, tmp_path / "l") if lora else None
+    model = adapter(folder, tmp_path, checkpoint, quantization=bits, dtype="bfloat16" if bits != "none" else "float32")
+    asked = requests(model, TEXTS)
+    if architecture == "mixtral" and bits != "none":
+        with pytest.raises(HarnessError, match=r"leaves 8\d % of the weights of .* at 16 bits"):
+            says(model, asked)
+        return
+    answers = says(model, asked)
     assert len(answers) == 3
+    assert any(answers)
+    assert all(request.prompt.count("<s>") == 1 for request in asked)
     layers = {type(module).__name__ for module in model._model.modules()}
-    assert layers & {"Linear4bit", "Linear8bitLt"}
+    wanted = {"none": "Linear", "8bit": "Linear8bitLt", "4bit": "Linear4bit"}[bits]
+    assert wanted in layers
+    if bits == "none":
+        assert says(model, asked[:1]) == answers[:1]
 
 
 def test_option_probabilities_are_those_of_the_next_token(base: Path, tmp_path: Path) -> None:

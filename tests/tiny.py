@@ -34,7 +34,14 @@ def make_model(
 ) -> Path:
     """A model of 2 layers and 64 dimensions with 512 positions."""
     import torch
-    from transformers import LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM
+    from transformers import (
+        LlamaConfig,
+        LlamaForCausalLM,
+        MistralConfig,
+        MistralForCausalLM,
+        MixtralConfig,
+        MixtralForCausalLM,
+    )
 
     shape: dict[str, Any] = {
         "vocab_size": 3 + len(LETTERS),
@@ -49,10 +56,12 @@ def make_model(
         "initializer_range": 0.5,
     }
     torch.manual_seed(0)
-    if architecture == "llama":
-        model: Any = LlamaForCausalLM(LlamaConfig(**shape))
-    else:
-        model = MistralForCausalLM(MistralConfig(**shape, sliding_window=None))
+    models: dict[str, Any] = {
+        "llama": lambda: LlamaForCausalLM(LlamaConfig(**shape)),
+        "mistral": lambda: MistralForCausalLM(MistralConfig(**shape, sliding_window=None)),
+        "mixtral": lambda: MixtralForCausalLM(MixtralConfig(**shape, num_local_experts=4, num_experts_per_tok=2)),
+    }
+    model = models[architecture]()
     model.lm_head.weight.data[2] = 0  # the end is never the likeliest token: answers have a length to test with
     model.save_pretrained(folder)
     make_tokenizer(folder, bos=bos, chat_template=chat_template)

@@ -216,6 +216,8 @@ class TransformersAdapter:
             local_files_only=True,
             **quantized,
         )
+        if settings.quantization != "none":
+            self._check_quantized(model)
         if self._lora is not None:
             model = self._with_lora(model, self._lora)
         ends = model.generation_config.eos_token_id
@@ -224,6 +226,21 @@ class TransformersAdapter:
             eos_token_id=sorted(end for end in ends if end is not None), pad_token_id=self._tokenizer.pad_token_id
         )
         return model.eval()
+
+    def _check_quantized(self, model: Any) -> None:
+        """bitsandbytes quantises linear layers and passes over the rest in silence: of Mixtral, whose experts are fused
+        into one parameter, it leaves most at 16 bits. Such a model is not what its entry says."""
+        embeddings = {id(part.weight) for part in (model.get_input_embeddings(), model.get_output_embeddings()) if part}
+        weights = [p for p in model.parameters() if p.ndim >= 2 and id(p) not in embeddings]
+        packing = 2 if self._settings.quantization == "4bit" else 1  # 4-bit weights lie two in a byte
+        whole = sum(p.numel() for p in weights if p.dtype.is_floating_point)
+        quantized = sum(p.numel() * packing for p in weights if not p.dtype.is_floating_point)
+        if whole > 0.25 * (whole + quantized):
+            raise HarnessError(
+                f"{self.name}: bitsandbytes leaves {100 * whole / (whole + quantized):.0f} % of the weights of "
+                f"{self._weights.label} at 16 bits (fused experts?); it would not be the "
+                f"{self._settings.quantization} model that its entry names"
+            )
 
     def _with_lora(self, model: Any, lora: LoraCheckpoint) -> Any:
         try:
