@@ -2,8 +2,8 @@
 
     python -m benchmarks.hub_memory --pages 7830
 
-Writes synthetic pages in the data set's schema (100 to 200 KB of tokens each, 7 shards), then turns them into a data pack
-in a process of its own and says that process's peak memory, beside that of a process that reads 100 pages. If reading
+Writes synthetic pages in the data set's schema (100 to 200 KB of tokens each, 7 shards), turns them into a data pack
+in a process of its own, and says that process's peak memory, beside that of a process that reads 100 pages. If reading
 streams, the two differ by little.
 """
 
