@@ -47,5 +47,5 @@ $(VENV)/ready: pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/ready-to-test: $(VENV)/ready
-	$(PIP) --editable '.[transformers,quantization,hub,dense,test]'
+	$(PIP) --editable '.[transformers,quantization,hub,dense,openai,test]'
 	touch $@

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import JUDGE, MODEL, TASK, Finished, write_entries, write_pack
+from tests.conftest import JUDGE, MODEL, QUESTIONS, TASK, Finished, write_entries, write_pack
 from tests.tiny import make_lora, make_model
 
 Harness = Callable[..., Finished]
@@ -77,11 +77,50 @@ def test_a_group_gets_a_table_of_its_own(harness: Harness, entries: Path, pack: 
     assert re.search(r"\|Groups.*\n.*\n\|zoo +\| +1\|none +\| +0\|f1", done.out)
 
 
+def test_several_tasks_read_a_pack_each(harness: Harness, entries: Path, tmp_path: Path) -> None:
+    """Never one pack under two names: with several tasks `--data` holds a pack for each."""
+    write_entries(entries, tasks__birds=TASK.replace("task: animals", "task: birds"))
+    common = ("eval", "--include_path", str(entries), "-t", "animals", "birds", "-M", "parrot", "--data", "packs")
+    write_pack(tmp_path / "packs")
+    assert "it holds a pack for each; there is none in packs/animals" in only_line(harness(*common))
+    write_pack(tmp_path / "packs" / "animals")
+    write_pack(tmp_path / "packs" / "birds", questions=QUESTIONS[:2])
+    done = harness(*common)
+    assert done.code == 0, done.err
+    counts = {
+        path.name.split("_")[1]: len(path.read_text().splitlines()) for path in Path("results").rglob("samples_*")
+    }
+    assert counts == {"animals": 4, "birds": 2}
+
+
+def test_a_mistake_in_the_last_model_is_told_before_the_first_is_run(
+    harness: Harness, entries: Path, pack: Path
+) -> None:
+    command = ("eval", "--include_path", str(entries), "-t", "animals", "--data", str(pack), "-M", "parrot", "mistral")
+    assert "Mistral-7B-Instruct-v0.2" in only_line(harness(*command))
+    assert not Path("results").exists()
+
+
+def test_a_group_of_groups_gets_its_row_and_a_circle_is_told(harness: Harness, entries: Path, pack: Path) -> None:
+    group = "group: {n}\ntask: [{t}]\naggregate_metric_list: [{{metric: f1}}]\nmetadata: {{version: 1}}\n"
+    write_entries(
+        entries, tasks__inner=group.format(n="inner", t="animals"), tasks__outer=group.format(n="outer", t="inner")
+    )
+    done = harness("eval", "--include_path", str(entries), "-t", "outer", "-M", "parrot", "--data", str(pack))
+    assert re.search(r"\|outer +\|", done.out)
+    assert re.search(r"\|inner +\|", done.out)
+    write_entries(entries, tasks__inner=group.format(n="inner", t="outer"))
+    assert "the group holds itself" in only_line(
+        harness("eval", "--include_path", str(entries), "-t", "outer", "-M", "parrot")
+    )
+    assert harness("validate", "--include_path", str(entries)).code == 1
+
+
 def only_line(done: Finished) -> str:
     assert done.code == 2
     assert "Traceback" not in done.err
     assert done.out == ""
-    (line,) = [line for line in done.err.splitlines() if not line.startswith("--limit")]
+    (line,) = [line for line in done.err.splitlines() if not line.startswith(("--limit", "animals × "))]
     assert line.startswith("harness: ")
     return line.removeprefix("harness: ")
 
@@ -94,6 +133,14 @@ def only_line(done: Finished) -> str:
         (["--judge", "fact"], "no judge named 'fact'; near it: facts"),
         (["--limit", "0"], "--limit 0: give a whole number from 1, or a share between 0 and 1"),
         (["--limit", "many"], "--limit many: give a whole number from 1"),
+        (["--limit", "nan"], "--limit nan: give a whole number from 1"),
+        (["--limit", "inf"], "--limit inf: give a whole number from 1"),
+        (["--gen_kwargs", "temperature=hot"], "--gen_kwargs: temperature: must be a number and is 'hot'"),
+        (["--gen_kwargs", "until=[a"], "--gen_kwargs: 'until=[a' has a value that cannot be read"),
+        (["--model", "hf", "--model_args", "pretrained=./x,peft="], "--model_args: peft= is empty"),
+        (["--cost_limit", "0"], "--cost_limit 0: give a sum above 0"),
+        (["--store", "pack/qa.jsonl/s"], "pack/qa.jsonl/s: not a store that can be used"),
+        (["--gen_kwargs", "max_gen_toks=9000"], "max_gen_toks 9000 leaves no room for a prompt in the window of 8192"),
         (["--limit", "1.5"], "--limit 1.5: give a whole number from 1"),
         (["--batch_size", "0"], "--batch_size 0: give a whole number from 1, or auto"),
         (["--arm", "oracel"], "--arm oracel: there is no such arm; near it: oracle"),
@@ -116,7 +163,7 @@ def test_bad_input_is_one_line_and_nothing_is_written(evaluate: Harness, flags: 
         assert said in done.err
     else:
         assert said in only_line(done)
-    assert not Path("results").exists()
+    assert not [path for path in Path("results").rglob("*") if path.is_file()]
 
 
 def test_a_broken_entry_says_all_its_mistakes_before_anything_runs(harness: Harness, tmp_path: Path) -> None:

@@ -128,6 +128,28 @@ def test_a_judge_says_what_it_sees() -> None:
     assert "prompt shows the reference but `sees` does not say so" in judge_problems(sees=[])[0]
 
 
+def test_a_wrong_attribute_in_a_judges_prompt_is_found_without_a_run() -> None:
+    prompt = Catalog().judge("geval-smollm2").prompt
+    broken = str(prompt).replace("criterion.definition", "criterion.definitoin")
+    assert "has no attribute 'definitoin'" in judge_problems(prompt=broken)[0]
+
+
+def test_a_criterion_cannot_be_called_like_a_metric() -> None:
+    whole = Catalog().judge("geval-smollm2").model_dump()["criteria"]
+    assert "the name 'f1' is taken" in judge_problems(criteria={"f1": whole["accuracy"]})[0]
+
+
+@pytest.mark.parametrize("scale", [{"low": -2, "high": 2}, {"low": 1, "high": 1}, {"low": 1, "high": 20}])
+def test_scales_that_cannot_be_read_are_refused(scale: dict[str, int]) -> None:
+    assert "use 2 to 10 marks" in judge_problems(scale=scale)[0]
+
+
+def test_a_baseline_must_be_on_the_board(tmp_path: Path) -> None:
+    board = "leaderboard: b\ntitle: B\ntasks: [telecom]\nmodels: [scripted]\njudge: facts\nbaseline: mistral\n"
+    (line,) = mistakes(tmp_path, leaderboards__b=board)
+    assert "baseline 'mistral' is none of `models`" in line
+
+
 def test_sampling_is_said_twice_or_not_at_all() -> None:
     entry = Catalog().task("telecom").model_dump(exclude_unset=True)
     entry["generation_kwargs"] = {"temperature": 0.7}

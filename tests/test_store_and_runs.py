@@ -251,6 +251,13 @@ def test_runs_that_differ_in_anything_have_different_ids() -> None:
     assert distinct([run_id_of(plan, each) for plan, each in itertools.product(plans, made)])
 
 
+def test_other_items_or_clusters_make_another_run() -> None:
+    """A data set's division or clusters can change while its files stay as they are."""
+    fewer = QUESTIONS[:39]
+    other_clusters = [replace(question, cluster="one") for question in QUESTIONS]
+    assert distinct([run_id_of(PLAN, parts(questions=each)) for each in (QUESTIONS, fewer, other_clusters)])
+
+
 # ---- prompts, scores, files -----------------------------------------------------------------------------------------
 
 
