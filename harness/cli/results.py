@@ -33,14 +33,24 @@ def print_outcomes(
     for outcome in outcomes:
         by_model.setdefault((outcome.model, outcome.plan.arm.value), []).append(outcome)
     for (model, arm), of_model in by_model.items():
-        limit = of_model[0].plan.limit
-        print(f"\n{model}, arm: {arm}, limit: {limit}, num_fewshot: 0, batch_size: {options.batch_size or 'auto'}")
+        print(f"\n{_heading(model, of_model[0])}, arm: {arm}, batch_size: {options.batch_size or 'auto'}")
         print(markdown_table(_HEADERS, [row for outcome in of_model for row in _rows(outcome)], _RIGHT))
         of_groups = [row for group in groups for row in _group_rows(group, members[group.group], of_model)]
         if of_groups:
             print("\n" + markdown_table(["Groups", *_HEADERS[1:]], of_groups, _RIGHT))
         for outcome in of_model:
             print(f"{outcome.seconds:.1f} s, files in {outcome.folder}")
+
+
+def _heading(model: str, outcome: Outcome) -> str:
+    """The line above lm-eval's table: what a name stands for, and how answers were decoded."""
+    arguments = ",".join(f"{key}={value}" for key, value in outcome.description.get("model_args", {}).items())
+    decoding = outcome.plan.decoding
+    sampling = "" if decoding.greedy else f",temperature={decoding.temperature:g},top_p={decoding.top_p:g}"
+    return (
+        f"{model}: {outcome.description['engine']} ({arguments}), gen_kwargs: (max_gen_toks={decoding.max_gen_toks}"
+        f"{sampling}), limit: {outcome.plan.limit}, num_fewshot: 0"
+    )
 
 
 def _rows(outcome: Outcome) -> list[list[str]]:

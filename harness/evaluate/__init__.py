@@ -42,6 +42,7 @@ class Outcome:
     folder: Path
     plan: TaskPlan
     model: str
+    description: Mapping[str, Any]
     judge: str
     scores: Sequence[Score]
     unscored: Mapping[str, Any]
@@ -158,4 +159,4 @@ def _conclude(
     }
     folder = folder_of(output, parts.adapter.name, plan, run_id)
     write_run(folder, plan, run_id, results, samples, manifest)
-    return Outcome(run_id, folder, plan, parts.adapter.name, parts.judge.name, scores, failed, broken, seconds)
+    return Outcome(run_id, folder, plan, parts.adapter.name, model, parts.judge.name, scores, failed, broken, seconds)
