@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -88,6 +89,27 @@ def test_every_item_and_repeat_has_a_seed_of_its_own() -> None:
     scores = [verdict.score for verdict in judge.judge(items)]
     assert len({request.seed for request in adapter.requests}) == 20
     assert set(scores) == {1.0, 5.0}
+
+
+def test_a_prompt_is_counted_once_however_many_repeats_it_has() -> None:
+    class Counting(ScriptedAdapter):
+        counted = 0
+
+        def count_tokens(self, prompts: Sequence[str]) -> list[int]:
+            self.counted += len(prompts)
+            return super().count_tokens(prompts)
+
+    adapter = Counting(["4"])
+    items = [item(answer=answer, repeat=repeat) for answer in ("Blue.", "Red.") for repeat in range(10)]
+    assert len(list(GEvalJudge("j", settings(repeats=10), adapter).judge(items))) == 20
+    assert adapter.counted == 2
+
+
+def test_a_prompt_over_the_judges_window_is_unscored_and_not_asked() -> None:
+    adapter = ScriptedAdapter(["4"], window=9)
+    (verdict,) = GEvalJudge("j", settings(), adapter).judge([item()])
+    assert (verdict.score, verdict.reason) == (None, "the judge's prompt does not fit its window")
+    assert adapter.requests == []
 
 
 def test_an_empty_answer_is_marked_by_rule_without_asking() -> None:

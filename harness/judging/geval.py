@@ -180,12 +180,16 @@ class GEvalJudge:
         return self._adapter.format_prompt([*system, Message("user", user)], reply_prefix=form)
 
     def _requests(self, items: Sequence[JudgeItem]) -> list[Request]:
-        prompts = [self.prompt_of(item) for item in items]
+        """A request for each item. Repeats have the same prompt: it is rendered and counted once."""
+
+        def shared(item: JudgeItem) -> tuple[Any, ...]:
+            return item.question.id, item.question.text, item.reference, item.answer, item.passages, item.criterion
+
+        one_each = {shared(item): item for item in items}
+        prompts = [self.prompt_of(item) for item in one_each.values()]
         lengths = self._adapter.count_tokens(prompts)
-        return [
-            Request(item.key, prompt, length, self._settings.decoding, seed_of(item.key))
-            for item, prompt, length in zip(items, prompts, lengths, strict=True)
-        ]
+        of_item = dict(zip(one_each, zip(prompts, lengths, strict=True), strict=True))
+        return [Request(item.key, *of_item[shared(item)], self._settings.decoding, seed_of(item.key)) for item in items]
 
     def batch_size(self, items: Sequence[JudgeItem]) -> int:
         """As many requests as the model takes at once, whole sets of repeats, which share their prompt."""
@@ -202,23 +206,22 @@ class GEvalJudge:
                 item.key, item.criterion, item.repeat, float(self._settings.low), "empty answer: lowest mark by rule"
             )
         asked = [item for item in items if item.answer.strip()]
-        rest, too_long = self._that_fit(asked)
-        for item in too_long:
-            yield Verdict(item.key, item.criterion, item.repeat, None, "the judge's prompt does not fit its window")
-        if not rest:
-            return
-        yield from self._by_expectation(rest) if self._settings.scoring == "expected_score" else self._by_reply(rest)
-
-    def _that_fit(self, items: Sequence[JudgeItem]) -> tuple[list[JudgeItem], list[JudgeItem]]:
         room = self._adapter.window - self._settings.decoding.max_gen_toks
-        lengths = self._adapter.count_tokens([self.prompt_of(item) for item in items]) if items else []
-        pairs = list(zip(items, lengths, strict=True))
-        return [item for item, n in pairs if n <= room], [item for item, n in pairs if n > room]
+        pairs: list[tuple[JudgeItem, Request]] = []
+        for item, request in zip(asked, self._requests(asked), strict=True):
+            if request.prompt_tokens <= room:
+                pairs.append((item, request))
+            else:
+                reason = "the judge's prompt does not fit its window"
+                yield Verdict(item.key, item.criterion, item.repeat, None, reason)
+        if pairs:
+            by_expectation = self._settings.scoring == "expected_score"
+            yield from self._by_expectation(pairs) if by_expectation else self._by_reply(pairs)
 
-    def _by_reply(self, items: Sequence[JudgeItem]) -> Iterator[Verdict]:
+    def _by_reply(self, pairs: Sequence[tuple[JudgeItem, Request]]) -> Iterator[Verdict]:
         settings = self._settings
-        of_key = {item.key: item for item in items}
-        for answer in self._adapter.generate(self._requests(items)):
+        of_key = {item.key: item for item, _ in pairs}
+        for answer in self._adapter.generate([request for _, request in pairs]):
             item = of_key[answer.key]
             criterion = self._criteria[item.criterion]
             mark = mark_in(answer.text, criterion.title, settings.low, settings.high)
@@ -226,12 +229,12 @@ class GEvalJudge:
             score = None if mark is None else float(mark)
             yield Verdict(item.key, item.criterion, item.repeat, score, reason, answer.text)
 
-    def _by_expectation(self, items: Sequence[JudgeItem]) -> Iterator[Verdict]:
+    def _by_expectation(self, pairs: Sequence[tuple[JudgeItem, Request]]) -> Iterator[Verdict]:
         assert isinstance(self._adapter, OptionScorer), "checked when made"
         settings = self._settings
         options = tuple(f"{space}{mark}" for mark in range(settings.low, settings.high + 1) for space in ("", " "))
-        requests = [OptionRequest(item.key, self.prompt_of(item), options) for item in items]
-        for item, logprobs in zip(items, self._adapter.score_options(requests), strict=True):
+        requests = [OptionRequest(request.key, request.prompt, options) for _, request in pairs]
+        for (item, _), logprobs in zip(pairs, self._adapter.score_options(requests), strict=True):
             score, mass = expected_score(logprobs, settings.low, settings.high)
             reply = f"mass {mass:.4f}"
             if score is None or mass < _LEAST_MASS:
