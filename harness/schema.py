@@ -166,6 +166,9 @@ class FinetuneEntry(Part):
     pool: Annotated[int, Field(ge=0)] = 1_000
     sizes: list[Positive] = [200, 500, 1_000]
     seed: Annotated[int, Field(ge=0)] = 0
+    corpus_excludes: Literal["nothing", "finetune_documents"] = "nothing"
+    """`finetune_documents`: what answers the pool's questions and no evaluated one is not in the corpus, as in the
+    study."""
 
     @model_validator(mode="after")
     def _sizes_fit(self) -> FinetuneEntry:

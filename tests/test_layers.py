@@ -13,7 +13,7 @@ ROWS = [
     ["errors", "statistics", "digests", "tables"],
     ["records", "cache", "extras"],
     ["interfaces", "prompts", "hub"],
-    ["schema", "yaml_files"],
+    ["schema", "yaml_files", "fitting"],
     ["registry", "store", "sources", "retrieval", "adapters", "judging", "metrics", "finetuning"],
     ["build"],
     ["evaluate", "leaderboard", "report"],

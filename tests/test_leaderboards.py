@@ -61,11 +61,30 @@ def test_a_row_by_hand() -> None:
     assert tuned[1] == "rag"
     assert tuned[2].startswith("3.00 [")
     assert tuned[3].startswith("+1.33 [")
-    assert tuned[4:] == ["3/4", "0.500", "3.0", "25 %"]
+    assert tuned[4:] == ["3/4", "0.500", "3.0", "25 %", "–", "–", "–"]
     base = row_of(page, "base")
     assert base[2].startswith("2.50 [")
     assert base[3] == "base"
     assert "## animals (version 1): 4 questions, judged by marks" in page
+
+
+def test_a_trained_models_row_has_its_clean_marks_by_hand() -> None:
+    """One of four items is like a training pair; the clean mean is of 1 and 4."""
+    measures = {
+        "accuracy": [5.0, 1.0, 4.0, None],
+        "leaked": [1.0, 0.0, 0.0, 0.0],
+        "accuracy_clean": [None, 1.0, 4.0, None],
+        "repeats": [0.0, 1.0, 0.0, 1.0],
+    }
+    page = render_leaderboard(
+        ENTRY, ["animals"], [compact("base", [1, 1, 3, 5]), compact("tuned", [], measures=measures)]
+    )
+    header = next(line for line in page.splitlines() if line.startswith("|model"))
+    names = [cell.strip() for cell in header.strip("|").split("|")]
+    tuned = dict(zip(names, row_of(page, "tuned"), strict=True))
+    assert tuned["accuracy, clean"].startswith("2.50 [")
+    assert (tuned["leaked"], tuned["loops"]) == ("25 %", "50 %")
+    assert dict(zip(names, row_of(page, "base"), strict=True))["accuracy, clean"] == "–"
 
 
 def test_runs_over_other_items_stand_in_another_table() -> None:

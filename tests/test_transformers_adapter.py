@@ -191,7 +191,7 @@ def test_a_batch_that_does_not_fit_is_halved_down_to_what_does(base: Path, tmp_p
     asked = requests(model, [f"{text}{n}" for n in range(3) for text in TEXTS][:8])
     expected = says(model, asked)
     small = SmallMemory(model._model, holds=2)
-    model._loaded = small
+    model._holder._model = small
     assert says(model, asked) == expected
     assert small.sizes == [8, 4, 2, 2, 4, 2, 2]
 
@@ -199,7 +199,7 @@ def test_a_batch_that_does_not_fit_is_halved_down_to_what_does(base: Path, tmp_p
 def test_one_prompt_that_does_not_fit_is_one_line(base: Path, tmp_path: Path) -> None:
     model = adapter(base, tmp_path)
     asked = requests(model, TEXTS)
-    model._loaded = SmallMemory(model._model, holds=0)
+    model._holder._model = SmallMemory(model._model, holds=0)
     with pytest.raises(HarnessError, match=r"out of memory on one prompt of \d+ tokens; use a quantised entry"):
         says(model, asked)
 
@@ -211,7 +211,7 @@ def test_other_runtime_errors_keep_their_traceback(base: Path, tmp_path: Path) -
 
     model = adapter(base, tmp_path)
     asked = requests(model, TEXTS)
-    model._loaded = Broken(model._model, holds=9)
+    model._holder._model = Broken(model._model, holds=9)
     with pytest.raises(RuntimeError, match="a bug"):
         says(model, asked)
 
@@ -314,7 +314,7 @@ def test_closing_frees_the_weights_and_the_next_answer_is_the_same(base: Path, t
     asked = requests(model, TEXTS)
     first = says(model, asked)
     model.close()
-    assert model._loaded is None
+    assert not model._holder.holds(model.loads)
     assert says(model, asked) == first
 
 

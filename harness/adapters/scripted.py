@@ -50,6 +50,10 @@ class ScriptedAdapter:
         return {}
 
     @property
+    def loads(self) -> str:
+        return self.name
+
+    @property
     def fixed_batch_size(self) -> int | None:
         return 8
 

@@ -14,11 +14,14 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
+from harness.adapters import gate
+from harness.adapters.bases import BaseHolder
 from harness.adapters.weights import LoraCheckpoint, Weights
+from harness.digests import digest_of
 from harness.errors import CheckpointMismatch, HarnessError, UsageError
 from harness.extras import require
 from harness.records import Answer, Message, OptionRequest, Request, StopReason
@@ -46,15 +49,25 @@ class LoadSettings:
     max_length: int | None = None
     chat_template: str | None = None
     licence: str = ""
+    gate: bool = True
+    """Whether a LoRA checkpoint must pass `adapters.gate` before it answers."""
 
 
 class TransformersAdapter:
     """Everything heavy waits for the first prompt that has to be formatted, counted or answered."""
 
-    def __init__(self, name: str, weights: Weights, settings: LoadSettings, lora: LoraCheckpoint | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        weights: Weights,
+        settings: LoadSettings,
+        lora: LoraCheckpoint | None = None,
+        holder: BaseHolder | None = None,
+    ) -> None:
+        """Adapters that are given the same `holder` share one loaded base."""
         self.name = name
         self._weights, self._settings, self._lora = weights, settings, lora
-        self._loaded: Any = None
+        self._holder = holder or BaseHolder()
 
     # ---- what it is -------------------------------------------------------------------------------------------------
 
@@ -104,6 +117,10 @@ class TransformersAdapter:
         require("torch", "transformers")
         self._weights.folder()
         _ = self._device  # refuses one that is not there
+        if self._lora is not None and self._settings.gate:
+            gated = {"version": gate.VERSION, "model": self.identity}
+            if faults := self._lora.remembered_faults(gated, self._faults_of_files):
+                raise CheckpointMismatch(*(f"{self._lora.path}: {fault}" for fault in faults))
 
     # ---- prompts ----------------------------------------------------------------------------------------------------
 
@@ -179,6 +196,38 @@ class TransformersAdapter:
     def count_tokens(self, prompts: Sequence[str]) -> list[int]:
         return [len(tokens) for tokens in self._encode(prompts)]
 
+    # ---- training ---------------------------------------------------------------------------------------------------
+
+    @property
+    def tokenizer(self) -> Any:
+        return self._tokenizer
+
+    @property
+    def has_chat_template(self) -> bool:
+        return self._tokenizer.chat_template is not None
+
+    def completion(self, answer: str) -> str:
+        """What follows a prompt in training: the answer as the chat form writes it, ended by the token that ends a
+        turn, so that the model learns to stop."""
+        tokenizer, text = self._tokenizer, self._neutral(answer)
+        if tokenizer.chat_template is not None:
+            turn = [{"role": "user", "content": "x"}]
+            before = self._templated(turn)
+            whole = str(tokenizer.apply_chat_template([*turn, {"role": "assistant", "content": text}], tokenize=False))
+            if whole.startswith(before) and text in whole[len(before) :]:
+                written = whole[len(before) :]
+                end = written.find(tokenizer.eos_token, written.find(text) + len(text))
+                if end >= 0:
+                    return written[:end] + str(tokenizer.eos_token)
+        return text + str(tokenizer.eos_token)
+
+    def encode_pair(self, prompt: str, completion: str) -> tuple[list[int], list[int]]:
+        """Token ids of both. Those of the prompt are the ones that it has in evaluation, whatever follows it."""
+        before, whole = self._encode([prompt, prompt + completion])
+        if whole[: len(before)] == before:
+            return before, whole[len(before) :]
+        return before, self._encode([completion])[0]
+
     # ---- weights ----------------------------------------------------------------------------------------------------
 
     @cached_property
@@ -190,13 +239,26 @@ class TransformersAdapter:
             return device
         return "cuda" if torch.cuda.is_available() else "cpu"
 
+    @cached_property
+    def loads(self) -> str:
+        """What is in memory when this adapter works, LoRA checkpoints apart."""
+        settings = self._settings
+        return digest_of(
+            {
+                "weights": dict(self._weights.identity),
+                "dtype": settings.dtype,
+                "quantization": settings.quantization,
+                "device": settings.device_map or self._device,
+            }
+        )
+
     @property
     def _model(self) -> Any:
-        if self._loaded is None:
-            self._loaded = self._load()
-        return self._loaded
+        lora = digest_of(self._lora.identity) if self._lora else None
+        return self._holder.model(self.loads, self.load_base, lora, self._attach)
 
-    def _load(self) -> Any:
+    def load_base(self) -> Any:
+        """The base as it is loaded for this entry, anew: what training starts from."""
         torch = require("torch")
         transformers = require("accelerate", "transformers")
         settings = self._settings
@@ -218,8 +280,6 @@ class TransformersAdapter:
         )
         if settings.quantization != "none":
             self._check_quantized(model)
-        if self._lora is not None:
-            model = self._with_lora(model, self._lora)
         ends = model.generation_config.eos_token_id
         ends = set(ends if isinstance(ends, list) else [ends]) | {self._tokenizer.eos_token_id}
         model.generation_config = transformers.GenerationConfig(
@@ -242,9 +302,17 @@ class TransformersAdapter:
                 f"{self._settings.quantization} model that its entry names"
             )
 
-    def _with_lora(self, model: Any, lora: LoraCheckpoint) -> Any:
+    def _attach(self, model: Any, name: str) -> Any:
+        """The model with the checkpoint on it under `name`, beside those that are there already."""
+        lora, peft = self._lora, require("peft")
+        assert lora is not None, "only an adapter with a checkpoint attaches one"
         try:
-            return require("peft").PeftModel.from_pretrained(model, str(lora.path))
+            if isinstance(model, peft.PeftModel):
+                model.load_adapter(str(lora.path), adapter_name=name)
+                model.base_model.enable_adapter_layers()
+                model.set_adapter(name)
+            else:
+                model = peft.PeftModel.from_pretrained(model, str(lora.path), adapter_name=name)
         except RuntimeError as error:
             if "size mismatch" not in str(error):
                 raise
@@ -252,14 +320,48 @@ class TransformersAdapter:
                 f"{lora.path}: this LoRA checkpoint does not have the shape of {self._weights.label}; "
                 "it belongs to another base"
             ) from error
+        model.eval()
+        if self._settings.gate and (faults := gate.faults_on(model, self._encode, self._settings.dtype)):
+            raise CheckpointMismatch(*(f"{lora.path}: {fault}" for fault in faults))
+        return model
+
+    def faults(self) -> list[str]:
+        """What is wrong with the LoRA checkpoint, by its files and then, where these are sound, by the loaded model."""
+        if self._lora is None:
+            return []
+        found = self._faults_of_files()
+        if not found:
+            attached = replace(self._settings, gate=False)
+            twin = TransformersAdapter(self.name, self._weights, attached, self._lora)
+            found = gate.faults_on(twin._model, self._encode, self._settings.dtype)
+            twin.close()
+        return found
+
+    @property
+    def training_record(self) -> Mapping[str, Any]:
+        """The manifest of the LoRA checkpoint's training; empty for a base, or for a checkpoint from elsewhere."""
+        return self._lora.training_record if self._lora else {}
+
+    def starts(self) -> list[int]:
+        """The first two token ids of an encoded prompt."""
+        return self._encode([self.format_prompt([Message("user", "x")])])[0][:2]
+
+    def _faults_of_files(self) -> list[str]:
+        assert self._lora is not None, "asked of LoRA checkpoints alone"
+        settings = self._settings
+        base = gate.Evaluated(
+            folder=self._weights.folder(),
+            identity=self._weights.identity,
+            label=self._weights.label,
+            dtype=settings.dtype,
+            tokenizer=self._tokenizer,
+            starts=self.starts(),
+        )
+        return gate.faults_of_files(self._lora.path, base, self.training_record)
 
     def close(self) -> None:
-        if self._loaded is None:
-            return
-        self._loaded = None
-        gc.collect()
-        if self._device.startswith("cuda"):
-            require("torch").cuda.empty_cache()
+        if self._holder.holds(self.loads):
+            self._holder.free()
 
     # ---- batches ----------------------------------------------------------------------------------------------------
 

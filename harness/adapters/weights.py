@@ -10,7 +10,7 @@ import contextlib
 import io
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -128,22 +128,40 @@ class GgufWeights:
 
 
 class LoraCheckpoint:
-    """A PEFT folder. Raises `MissingPart` when it is not whole."""
+    """A PEFT folder. Raises `MissingPart` when it is not whole; `made_by` is the command that makes it."""
 
-    def __init__(self, path: Path, cache: Path) -> None:
+    def __init__(self, path: Path, cache: Path, made_by: str | None = None) -> None:
         self.path = path
         self._cache = cache
         missing = [n for n in ("adapter_config.json", "adapter_model.safetensors") if not (path / n).is_file()]
         if missing:
-            raise MissingPart(
-                f"{path}: no LoRA checkpoint there (lacks {' and '.join(missing)}); train or fetch it first"
-            )
+            remedy = f"train it: {made_by}" if made_by else "train it (harness finetune) or fetch it first"
+            raise MissingPart(f"{path}: no LoRA checkpoint there (lacks {' and '.join(missing)}); {remedy}")
 
     @property
     def identity(self) -> Mapping[str, Any]:
         names = ("adapter_config.json", "adapter_model.safetensors", "tokenizer_config.json", "chat_template.jinja")
         present = [self.path / name for name in names if (self.path / name).is_file()]
         return {"lora": digest_of({path.name: remembered_digest(path, self._cache) for path in present})}
+
+    @property
+    def training_record(self) -> Mapping[str, Any]:
+        """What `harness finetune` wrote of the training; empty for a checkpoint from elsewhere."""
+        try:
+            record = json.loads((self.path / "training.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return record if isinstance(record, dict) and "pairs" in record else {}
+
+    def remembered_faults(self, depends_on: Mapping[str, Any], ask: Callable[[], list[str]]) -> list[str]:
+        """What `ask` finds wrong; that nothing is wrong is remembered, so that it is asked once."""
+        place = self._cache / "gates" / digest_of(depends_on)[:32]
+        if place.is_file():
+            return []
+        if not (faults := ask()):
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.touch()
+        return faults
 
     def check_base(self, accepted: Sequence[str], base: str) -> None:
         """Raises `CheckpointMismatch` when the checkpoint names a base that is none of `accepted`."""

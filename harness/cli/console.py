@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.interfaces import Progress
 
-__all__ = ["make_progress"]
+__all__ = ["make_progress", "no_progress"]
 
 _PLAIN_EVERY = 20.0  # seconds between two plain lines of one stage
 
@@ -18,11 +18,27 @@ def make_progress() -> Progress:
     return _BarProgress() if sys.stderr.isatty() else _PlainProgress()
 
 
+def no_progress() -> Progress:
+    """For the processes of a parallel training that are not the first."""
+    return _NoProgress()
+
+
+class _NoProgress:
+    def start(self, stage: str, total: int, done: int = 0) -> None: ...
+
+    def advance(self, items: int, tokens: int = 0, said: str = "") -> None: ...
+
+    def finish(self) -> None: ...
+
+    def note(self, text: str) -> None: ...
+
+
 class _Rates:
     """Items and tokens a second of the stage at hand."""
 
     def __init__(self, total: int, done: int) -> None:
         self.started, self.total, self.before, self.done, self.tokens = time.monotonic(), total, done, done, 0
+        self.said = ""
 
     def text(self) -> str:
         seconds = max(time.monotonic() - self.started, 1e-6)
@@ -30,6 +46,8 @@ class _Rates:
         parts = [f"{items:.2f} items/s" if items < 10 else f"{items:.0f} items/s"]
         if self.tokens:
             parts.append(f"{self.tokens / seconds:.0f} tokens/s")
+        if self.said:
+            parts.append(self.said)
         return ", ".join(parts) if self.done > self.before else "from the store"
 
 
@@ -44,10 +62,11 @@ class _PlainProgress:
         self._open.append((stage, _Rates(total, done)))
         self._said = time.monotonic()
 
-    def advance(self, items: int, tokens: int = 0) -> None:
+    def advance(self, items: int, tokens: int = 0, said: str = "") -> None:
         _, rates = self._open[-1]
         rates.done += items
         rates.tokens += tokens
+        rates.said = said or rates.said
         if time.monotonic() - self._said > _PLAIN_EVERY and rates.done < rates.total:
             self._say()
 
@@ -99,10 +118,11 @@ class _BarProgress:
         bar = self._bars.add_task(stage, total=total or None, completed=done, rates="")
         self._open.append((bar, _Rates(total, done)))
 
-    def advance(self, items: int, tokens: int = 0) -> None:
+    def advance(self, items: int, tokens: int = 0, said: str = "") -> None:
         bar, rates = self._open[-1]
         rates.done += items
         rates.tokens += tokens
+        rates.said = said or rates.said
         self._bars.update(bar, advance=items, rates=rates.text())
 
     def finish(self) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.cli.common import add_include_path, catalog_of, names_of
 
 if TYPE_CHECKING:
-    from harness.evaluate import Outcome, Parts
+    from harness.evaluate import Answered, Outcome, Parts
     from harness.interfaces import Judge, Progress
     from harness.records import TaskPlan
     from harness.registry import Catalog
@@ -56,6 +58,11 @@ def add(commands: Any) -> None:
         type=float,
         metavar="SUM",
         help="stop before API models cost more than this, by their entries' prices",
+    )
+    how.add_argument(
+        "--no_gate",
+        action="store_true",
+        help="answer with a LoRA checkpoint even if the gate finds that it does nothing or is broken",
     )
     how.add_argument("--device", metavar="DEV", help="cpu, cuda, cuda:1; a GPU if there is one where it is not said")
     how.add_argument(
@@ -179,6 +186,7 @@ _MODEL_ARGS = {
     "device_map",
     "max_length",
     "peft_base",
+    "base",
 }
 
 
@@ -189,6 +197,8 @@ def _hf_entry(arguments: dict[str, Any]) -> Any:
     from harness.schema import ModelEntry, check
 
     unknown = [f"{key}{near_names(key, _MODEL_ARGS)}" for key in arguments if key not in _MODEL_ARGS]
+    if arguments.get("base") is not None:
+        return _on_base(arguments, unknown)
     if unknown or "pretrained" not in arguments:
         wrong = f"unknown {', '.join(unknown)}" if unknown else "pretrained= is missing"
         raise UsageError(f"--model_args: {wrong}; it can have {', '.join(sorted(_MODEL_ARGS))}")
@@ -215,10 +225,34 @@ def _hf_entry(arguments: dict[str, Any]) -> Any:
     return entry, peft
 
 
+def _on_base(arguments: dict[str, Any], unknown: list[str]) -> Any:
+    """`base=smollm2-135m,peft=DIR`: a checkpoint on a base entry, for checkpoints without an entry of their own."""
+    from harness.errors import UsageError
+    from harness.evaluate.folder import sanitise
+    from harness.schema import ModelEntry, check
+
+    if unknown or set(arguments) != {"base", "peft"} or not arguments["peft"]:
+        raise UsageError("--model_args: base= (a model entry) goes with peft= (a checkpoint's folder) and nothing else")
+    values = {
+        "model": sanitise(Path(str(arguments["peft"])).name),
+        "description": "from --model_args",
+        "base": str(arguments["base"]),
+        "peft": str(arguments["peft"]),
+        "licence": "not stated",
+        "metadata": {"version": 0},
+    }
+    entry, problems = check(ModelEntry, values, "--model_args")
+    if entry is None:
+        raise UsageError(*problems)
+    return entry, None
+
+
 # ---- one command ----------------------------------------------------------------------------------------------------
 
 
 def run(options: argparse.Namespace) -> int:
+    from harness.adapters.bases import BaseHolder
+    from harness.build import ModelOverrides
     from harness.cache import cache_folder
     from harness.cli.console import make_progress
     from harness.cli.results import print_outcomes
@@ -232,7 +266,10 @@ def run(options: argparse.Namespace) -> int:
     options.several_tasks = len(tasks) > 1
     entries = [_with_gen_kwargs(catalog.task(name), options) for name in tasks]
     models = [_model_entry(catalog, name, options) for name in names_of(options.model)]
-    options.budget = _budget(options.cost_limit)
+    # one holder for all: models on one base share it, and no two bases are in memory together
+    options.overrides = ModelOverrides(
+        device=options.device, budget=_budget(options.cost_limit), gate=not options.no_gate, holder=BaseHolder()
+    )
     progress = make_progress()
     if limit is not None:
         progress.note(f"--limit {options.limit}: for trying out; not a result to report")
@@ -244,10 +281,8 @@ def run(options: argparse.Namespace) -> int:
         for arm in arms
     ]
     _make_folder(options.output_path)
-    outcomes: list[Outcome] = []
     with Store(options.store or cache_folder() / "store.sqlite") as store:
-        for plan, parts in runs:
-            outcomes.append(_evaluate(options, plan, parts, store, progress))
+        outcomes = _evaluate_all(options, runs, store, progress)
     members = {group.group: catalog.expand_tasks([group.group])[0] for group in groups}
     print_outcomes(outcomes, groups, members, options)
     return 0
@@ -289,7 +324,7 @@ def _prepare(
     progress: Progress,
 ) -> tuple[TaskPlan, Parts]:
     """Builds everything, and fetches what must be fetched, before anything is computed."""
-    from harness.build import ModelOverrides, build_model, build_retriever, build_source, plan_of
+    from harness.build import build_leakage, build_model, build_retriever, build_source, plan_of
     from harness.cache import cache_folder
     from harness.evaluate import Parts
 
@@ -300,7 +335,7 @@ def _prepare(
     if limit is not None:
         number = int(limit) if limit >= 1 else max(1, int(limit * available))
     model_entry, peft = model
-    overrides = ModelOverrides(options.device, options.batch_size, options.budget, peft)
+    overrides = replace(options.overrides, batch_size=options.batch_size, peft=peft)
     adapter = build_model(catalog, model_entry, entry.task, cache, overrides)
     adapter.prepare()
     judge, judge_entry = _judge(options, catalog, entry, cache, progress)
@@ -314,6 +349,7 @@ def _prepare(
             "model": model_entry.model_dump(exclude_none=True),
             "judge": judge_entry,
         },
+        leakage=build_leakage(entry, source, adapter, cache, progress),
     )
     return plan_of(entry, arm, number, options.seed), parts
 
@@ -323,15 +359,13 @@ def _judge(
 ) -> tuple[Judge, dict[str, Any]]:
     """The judge that was asked for must be there. A task's own judge whose model cannot be had here leaves the marks
     open: answers and metrics are made all the same, and the marks can be made later from the store."""
-    from harness.build import ModelOverrides, build_judge
+    from harness.build import build_judge
     from harness.errors import MissingPart
     from harness.judging.unavailable import UnavailableJudge
 
     entry = catalog.judge(options.judge or task.judge)
     try:
-        judge = build_judge(
-            catalog, entry, task.task, cache, ModelOverrides(device=options.device, budget=options.budget)
-        )
+        judge = build_judge(catalog, entry, task.task, cache, options.overrides)
         judge.prepare()
     except MissingPart as error:
         if options.judge is not None:
@@ -343,13 +377,44 @@ def _judge(
     return judge, entry.model_dump(exclude_none=True)
 
 
-def _evaluate(options: argparse.Namespace, plan: TaskPlan, parts: Parts, store: Any, progress: Progress) -> Outcome:
-    from harness.cli.host import host_facts
-    from harness.evaluate import evaluate
+def _evaluate_all(
+    options: argparse.Namespace, runs: Sequence[tuple[TaskPlan, Parts]], store: Any, progress: Progress
+) -> list[Outcome]:
+    """All answers first, those of one base one after another, then all marks: so each base, and the judge's model, is
+    loaded once. When a model fails, the runs that were answered before it are concluded, and then it is told."""
+    from harness.errors import HarnessError
+    from harness.evaluate import answer_questions
 
-    extent = f", the first {plan.limit} questions" if plan.limit else ""
-    progress.note(f"{plan.task} × {parts.adapter.name}, {plan.arm}, judged by {parts.judge.name}{extent}")
-    outcome = evaluate(plan, parts, store, options.output_path, progress, host_facts(options.command_line))
+    bases = list(dict.fromkeys(parts.adapter.loads for _, parts in runs))
+    in_order = sorted(range(len(runs)), key=lambda n: bases.index(runs[n][1].adapter.loads))
+    answered: dict[int, Answered] = {}
+    failure: HarnessError | None = None
+    for number in in_order:
+        plan, parts = runs[number]
+        extent = f", the first {plan.limit} questions" if plan.limit else ""
+        progress.note(f"{plan.task} × {parts.adapter.name}, {plan.arm}, judged by {parts.judge.name}{extent}")
+        try:
+            answered[number] = answer_questions(plan, parts, store, progress)
+        except HarnessError as error:
+            failure = error
+            break
+    outcomes = [_conclude(options, *runs[n], answered[n], store, progress) for n in range(len(runs)) if n in answered]
+    for _, parts in runs:
+        parts.adapter.close()
+        parts.judge.close()
+    if failure is not None:
+        raise failure
+    return outcomes
+
+
+def _conclude(
+    options: argparse.Namespace, plan: TaskPlan, parts: Parts, answered: Answered, store: Any, progress: Progress
+) -> Outcome:
+    from harness.cli.host import host_facts
+    from harness.evaluate import judge_answers
+
+    host = host_facts(options.command_line)
+    outcome = judge_answers(plan, parts, answered, store, options.output_path, progress, host)
     if outcome.judge_is_broken:
         failed = outcome.unscored
         reasons = "; ".join(f"{count} × {reason}" for reason, count in failed["reasons"].items())

@@ -15,12 +15,24 @@ from harness.digests import digest_of
 from harness.errors import HarnessError
 from harness.evaluate import stages
 from harness.evaluate.folder import folder_of, results_document, write_run
-from harness.evaluate.scores import Sample, Score, measure, scores_of, unscored
+from harness.evaluate.scores import (
+    Sample,
+    Score,
+    answers_overview,
+    leakage_overview,
+    leaks,
+    measure,
+    scores_of,
+    style,
+    unscored,
+)
+from harness.fitting import FittedPrompt
 from harness.interfaces import Judge, ModelAdapter, Progress, Retriever, Source
-from harness.records import Question, TaskPlan
+from harness.prompts import chat
+from harness.records import Answer, Passage, Question, TaskPlan, Verdict
 from harness.store import Store
 
-__all__ = ["Outcome", "Parts", "evaluate", "run_id_of"]
+__all__ = ["Answered", "Outcome", "Parts", "answer_questions", "evaluate", "judge_answers", "run_id_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +44,21 @@ class Parts:
     adapter: ModelAdapter
     judge: Judge
     entries: Mapping[str, Any]
+    leakage: Mapping[str, Sequence[str]] | None = None
+    """Of a model that was trained on pairs which are known: what each question shares with them, by question id
+    (`finetuning.leakage`); questions that share nothing are not in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The first half of a run, all of it in the store."""
+
+    questions: Sequence[Question]
+    original: int
+    passages: Sequence[tuple[Passage, ...]]
+    prompts: Sequence[FittedPrompt]
+    answers: Sequence[Answer]
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +89,27 @@ def run_id_of(plan: TaskPlan, parts: Parts) -> str:
             "model": parts.adapter.identity,
             "judge": parts.judge.identity,
             "repeats": parts.judge.repeats,
+            **({} if parts.leakage is None else {"leakage": digest_of(_as_lists(parts.leakage))}),
         }
     )
+
+
+def _as_lists(leakage: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    return {name: list(kinds) for name, kinds in leakage.items()}
 
 
 def evaluate(
     plan: TaskPlan, parts: Parts, store: Store, output: Path, progress: Progress, host: Mapping[str, Any]
 ) -> Outcome:
     """Runs what the store does not hold yet and writes the run folder. `host` goes into the manifest as it is."""
+    answered = answer_questions(plan, parts, store, progress)
+    parts.adapter.close()  # one model in memory at a time
+    return judge_answers(plan, parts, answered, store, output, progress, host)
+
+
+def answer_questions(plan: TaskPlan, parts: Parts, store: Store, progress: Progress) -> Answered:
+    """The half that needs the generator. Several runs do this first for all of them, so that the generator's base is
+    loaded once and the judge's once."""
     started = time.time()
     if plan.decoding.max_gen_toks >= parts.adapter.window:
         raise HarnessError(
@@ -83,9 +123,22 @@ def evaluate(
     if too_long := sum(not prompt.fits for prompt in prompts):
         progress.note(f"{too_long} of {len(prompts)} prompts do not fit the window even without passages: unscored")
     answers = stages.answer(plan, prompts, parts.adapter, store, progress)
-    parts.adapter.close()  # one model in memory at a time
+    return Answered(questions, len(everything), passages, prompts, answers, time.time() - started)
+
+
+def judge_answers(
+    plan: TaskPlan,
+    parts: Parts,
+    answered: Answered,
+    store: Store,
+    output: Path,
+    progress: Progress,
+    host: Mapping[str, Any],
+) -> Outcome:
+    """The half that needs the judge and no generator: verdicts, measures, the run folder."""
+    started = time.time() - answered.seconds
+    questions, passages, answers = answered.questions, answered.passages, answered.answers
     verdicts = stages.judge(plan, questions, passages, answers, parts.judge, store, progress)
-    parts.judge.close()
     samples = [
         Sample(
             question=question,
@@ -95,13 +148,26 @@ def evaluate(
             dropped=prompt.dropped,
             answer=said,
             verdicts=tuple(of_question),
-            values=measure(plan, question, shown, prompt.dropped, said, of_question),
+            values={
+                **measure(plan, question, shown, prompt.dropped, said, of_question),
+                **_style(plan, question, said),
+                **_leaks(parts, question, of_question),
+            },
         )
         for question, shown, prompt, said, of_question in zip(
-            questions, passages, prompts, answers, verdicts, strict=True
+            questions, passages, answered.prompts, answers, verdicts, strict=True
         )
     ]
-    return _conclude(plan, parts, samples, len(everything), output, started, host)
+    return _conclude(plan, parts, samples, answered.original, output, started, host)
+
+
+def _style(plan: TaskPlan, question: Question, said: Answer) -> dict[str, float | None]:
+    (*_, asked) = chat(plan.doc_to_text, plan.system_instruction, question.text, (), dict(question.row))
+    return style(said, asked.content, question.text)
+
+
+def _leaks(parts: Parts, question: Question, verdicts: Sequence[Verdict]) -> dict[str, float | None]:
+    return {} if parts.leakage is None else leaks(parts.leakage.get(question.id, ()), verdicts)
 
 
 def _with_few_references(plan: TaskPlan, question: Question) -> Question:
@@ -134,6 +200,8 @@ def _conclude(
         "unscored": failed,
         "model_id": digest_of(parts.adapter.identity),
         "source": dict(parts.source.identity),
+        "answers": answers_overview([sample.answer for sample in samples]),
+        **({} if parts.leakage is None else {"leakage": leakage_overview(parts.leakage, samples)}),
     }
     results = results_document(plan, parts.entries["task"], model, original, samples, scores, ours)
     identities = {

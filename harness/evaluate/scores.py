@@ -6,18 +6,38 @@ mean and taken off the coverage.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from harness.metrics.answers import ANSWER_METRICS
 from harness.metrics.ranking import ndcg, ranked_documents, recall, reciprocal_rank, span_recall
+from harness.metrics.style import echoes, repeats
 from harness.records import Answer, Arm, Passage, Question, StopReason, TaskPlan, Verdict
 from harness.statistics import Interval, bootstrap_interval, mean, standard_error
 
-__all__ = ["HIGHER_IS_BETTER", "Sample", "Score", "measure", "scores_of"]
+__all__ = [
+    "HIGHER_IS_BETTER",
+    "Sample",
+    "Score",
+    "answers_overview",
+    "leakage_overview",
+    "leaks",
+    "measure",
+    "scores_of",
+    "style",
+]
 
-HIGHER_IS_BETTER = {"answer_words": None, "truncated": False, "dropped_passages": False}
+HIGHER_IS_BETTER = {
+    "answer_words": None,
+    "truncated": False,
+    "dropped_passages": False,
+    "empty": False,
+    "repeats": False,
+    "echoes": False,
+    "leaked": None,
+    "same_document": None,
+}
 """For the measures of which it is not simply true."""
 
 
@@ -73,6 +93,50 @@ def measure(
     values["truncated"] = float(answer.stop_reason == StopReason.LIMIT)
     values["dropped_passages"] = float(dropped)
     return values
+
+
+def style(answer: Answer, asked: str, question: str) -> dict[str, float | None]:
+    """How the answer fails as text; `asked` is the prompt without passages. None where nothing was asked."""
+    if answer.stop_reason == StopReason.WINDOW:
+        return {"empty": None, "repeats": None, "echoes": None}
+    return {
+        "empty": float(not answer.text.strip()),
+        "repeats": float(repeats(answer.text)),
+        "echoes": float(echoes(answer.text, asked, question)),
+    }
+
+
+def leaks(kinds: Sequence[str], verdicts: Sequence[Verdict]) -> dict[str, float | None]:
+    """Whether the item shares something with the pairs that the model was trained on, and its marks again where it
+    does not: their mean is the clean-subset score."""
+    leaked = any(kind != "document" for kind in kinds)
+    values: dict[str, float | None] = {"leaked": float(leaked), "same_document": float("document" in kinds)}
+    for criterion in dict.fromkeys(verdict.criterion for verdict in verdicts):
+        marks = [v.score for v in verdicts if v.criterion == criterion and v.score is not None]
+        values[f"{criterion}_clean"] = None if leaked else mean(marks)
+    return values
+
+
+def answers_overview(answers: Sequence[Answer]) -> dict[str, Any]:
+    """Distribution of lengths in words, and why answers ended."""
+    words = sorted(len(answer.text.split()) for answer in answers)
+    reasons: dict[str, int] = {}
+    for answer in answers:
+        reasons[answer.stop_reason.value] = reasons.get(answer.stop_reason.value, 0) + 1
+    quantiles = (
+        {f"p{q}": words[min(len(words) - 1, q * len(words) // 100)] for q in (5, 25, 50, 75, 95)} if words else {}
+    )
+    return {"words": quantiles, "stop_reasons": dict(sorted(reasons.items()))}
+
+
+def leakage_overview(leakage: Mapping[str, Sequence[str]], samples: Sequence[Sample]) -> dict[str, Any]:
+    """How many of the evaluated items share what with the training pairs, and which."""
+    here = {sample.question.id: list(leakage.get(sample.question.id, ())) for sample in samples}
+    kinds = sorted({kind for of_item in here.values() for kind in of_item})
+    return {
+        "items": {kind: sum(kind in of_item for of_item in here.values()) for kind in kinds},
+        "leaked": {name: of_item for name, of_item in here.items() if any(kind != "document" for kind in of_item)},
+    }
 
 
 def _retrieval(plan: TaskPlan, question: Question, passages: Sequence[Passage]) -> dict[str, float | None]:

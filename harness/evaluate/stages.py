@@ -11,13 +11,14 @@ What a record depends on, and so its key, stands in the functions whose names be
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any, TypeVar
 
 from harness.digests import digest_of, seed_of
 from harness.errors import HarnessError
+from harness.fitting import FittedPrompt, fit_prompts
 from harness.interfaces import Judge, ModelAdapter, Progress, Retriever
-from harness.prompts import chat, render
+from harness.prompts import render
 from harness.records import (
     Answer,
     JudgeItem,
@@ -31,7 +32,7 @@ from harness.records import (
 )
 from harness.store import Kind, Store
 
-__all__ = ["FittedPrompt", "answer", "fit", "judge", "retrieve", "target_of"]
+__all__ = ["answer", "fit", "judge", "retrieve", "target_of"]
 
 PROMPT_FORMAT = 1
 """Raise it when the same entry, model and passages would make another final prompt."""
@@ -39,17 +40,6 @@ PROMPT_FORMAT = 1
 _QUERIES = 64  # queries a batch
 _PROMPTS = 64  # prompts a batch of the store
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class FittedPrompt:
-    """`dropped` passages of the last ranks were left out so that the prompt fits the window. `fits` is False when it
-    does not even without any passage."""
-
-    text: str
-    tokens: int
-    dropped: int
-    fits: bool
 
 
 # ---- keys -----------------------------------------------------------------------------------------------------------
@@ -134,34 +124,13 @@ def fit(
     of_key = dict(zip(keys, zip(questions, passages, strict=True), strict=True))
 
     def compute(batch: Sequence[str]) -> Iterator[tuple[str, Any]]:
-        fitted = _fit_batch(plan, [of_key[key] for key in batch], adapter)
+        room = adapter.window - plan.decoding.max_gen_toks
+        fitted = fit_prompts(plan.doc_to_text, plan.system_instruction, [of_key[k] for k in batch], adapter, room)
         for key, prompt in zip(batch, fitted, strict=True):
             yield key, asdict(prompt)
 
     stored = _complete(store, "prompts", keys, _fixed(_PROMPTS), compute, progress, "prompt")
     return [FittedPrompt(**stored[key]) for key in keys]
-
-
-def _fit_batch(
-    plan: TaskPlan, items: Sequence[tuple[Question, tuple[Passage, ...]]], adapter: ModelAdapter
-) -> list[FittedPrompt]:
-    room = adapter.window - plan.decoding.max_gen_toks
-    kept = [len(passages) for _, passages in items]
-    result: list[FittedPrompt | None] = [None] * len(items)
-    while open_items := [number for number, prompt in enumerate(result) if prompt is None]:
-        texts = []
-        for number in open_items:
-            question, passages = items[number]
-            shown = passages[: kept[number]]
-            messages = chat(plan.doc_to_text, plan.system_instruction, question.text, shown, dict(question.row))
-            texts.append(adapter.format_prompt(messages))
-        for number, text, tokens in zip(open_items, texts, adapter.count_tokens(texts), strict=True):
-            if tokens <= room or kept[number] == 0:
-                dropped = len(items[number][1]) - kept[number]
-                result[number] = FittedPrompt(text, tokens, dropped, tokens <= room)
-            else:
-                kept[number] -= 1
-    return [prompt for prompt in result if prompt is not None]
 
 
 # ---- answer ---------------------------------------------------------------------------------------------------------

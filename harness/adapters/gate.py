@@ -1,0 +1,276 @@
+"""Does the adapter do anything, and the right thing? What is asked of a LoRA checkpoint before it is evaluated.
+
+`faults_of_files` reads the folder and the base's configuration: no weights of the base, a second or two. `faults_on`
+asks the loaded model. Each fault is a phrase that names what is wrong; a checkpoint that passes gives none. Most "this
+fine-tuned model is no better" stories begin with one of them: a B that is still zero, half of the keys, a lost alpha, a
+tokenizer that is not the one of training.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.extras import require
+
+__all__ = ["VERSION", "Evaluated", "faults_of_files", "faults_on"]
+
+VERSION = 1
+PROBES = (
+    "The capital of France is",
+    "Question: Which document says how to reset the device?\nAnswer:",
+    "1, 2, 3, 4,",
+)
+_LARGEST_FLOAT16 = 65_504.0
+_MERGED_TOLERANCE = {"bfloat16": 0.05, "float16": 0.01, "float32": 1e-3}  # relative, a layer; measured: docs/log.md
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """What the checkpoint is put on here. `starts` are the first token ids of an encoded prompt."""
+
+    folder: Path
+    identity: Mapping[str, Any]
+    label: str
+    dtype: str
+    tokenizer: Any
+    starts: Sequence[int]
+
+
+# ---- the folder -----------------------------------------------------------------------------------------------------
+
+
+def faults_of_files(path: Path, base: Evaluated, manifest: Mapping[str, Any]) -> list[str]:
+    """All faults that the files show. `manifest` is what `harness finetune` wrote of the training; empty
+    for a checkpoint from elsewhere. Where the weights cannot be read at all, nothing more is asked."""
+    try:
+        config = json.loads((path / "adapter_config.json").read_text(encoding="utf-8"))
+    except ValueError as error:
+        return [f"adapter_config.json is no JSON ({error})"]
+    header, broken = _header(path / "adapter_model.safetensors")
+    faults = [
+        *broken,
+        *_alpha_faults(config, manifest),
+        *_base_faults(base, manifest),
+        *_tokenizer_faults(path, base, manifest),
+    ]
+    if header is None:
+        return faults
+    return faults + (_key_faults(path, base, header) or _value_faults(path, base.dtype))
+
+
+def _header(file: Path) -> tuple[dict[str, Any] | None, list[str]]:
+    """A safetensors file's header: name to dtype, shape and place; checked against the file's size."""
+    size = file.stat().st_size
+    try:
+        with file.open("rb") as stream:
+            length = int.from_bytes(stream.read(8), "little")
+            if not 0 < length <= size - 8:
+                raise ValueError("its header is cut")
+            header = json.loads(stream.read(length))
+    except ValueError as error:
+        return None, [f"adapter_model.safetensors is truncated or no safetensors file ({error})"]
+    header.pop("__metadata__", None)
+    end = 8 + length + max((entry["data_offsets"][1] for entry in header.values()), default=0)
+    if end > size:
+        return None, [f"adapter_model.safetensors is truncated: it has {size:,} of {end:,} bytes"]
+    return header, []
+
+
+def _alpha_faults(config: Mapping[str, Any], manifest: Mapping[str, Any]) -> list[str]:
+    alpha, rank = config.get("lora_alpha"), config.get("r")
+    if alpha is None:
+        return ["adapter_config.json has lost lora_alpha: PEFT would take its default, 8, in silence"]
+    if not isinstance(alpha, int | float) or alpha <= 0:
+        return [f"adapter_config.json says lora_alpha {alpha!r}: the adapter is scaled to nothing"]
+    settings = manifest.get("settings", {})
+    faults = []
+    if settings:
+        trained = settings.get("lora_alpha") or 2 * settings.get("lora_r", 0)
+        if trained != alpha:
+            faults.append(f"adapter_config.json says lora_alpha {alpha}, and it was trained with {trained}")
+        if settings.get("lora_r") != rank:
+            faults.append(f"adapter_config.json says r {rank}, and it was trained with {settings.get('lora_r')}")
+    return faults
+
+
+def _base_faults(base: Evaluated, manifest: Mapping[str, Any]) -> list[str]:
+    trained_on = manifest.get("base", {})
+    if trained_on.get("identity") in (None, dict(base.identity)):
+        return []
+    return [f"it was trained on other weights ({trained_on.get('label')}) than {base.label} here"]
+
+
+def _tokenizer_faults(path: Path, base: Evaluated, manifest: Mapping[str, Any]) -> list[str]:
+    """Against the tokenizer that lies in the checkpoint's folder, and against the manifest's record of training."""
+    faults = _start_faults(manifest.get("starts"), base)
+    if not (path / "tokenizer_config.json").is_file():
+        return faults
+    transformers = require("transformers")
+    try:
+        own = transformers.AutoTokenizer.from_pretrained(path, local_files_only=True)
+    except Exception as error:
+        return [*faults, f"its tokenizer cannot be loaded ({str(error).splitlines()[0][:120]})"]
+    here = base.tokenizer
+    vocabulary = json.loads((base.folder / "config.json").read_text(encoding="utf-8")).get("vocab_size")
+    if vocabulary and len(own) > vocabulary:
+        faults.append(f"its tokenizer knows {len(own)} tokens and the base embeds {vocabulary}: wrong vocabulary size")
+    elif len(own) != len(here):
+        faults.append(f"its tokenizer knows {len(own)} tokens and the base's {len(here)}: wrong vocabulary size")
+    if own.eos_token != here.eos_token and own.eos_token == here.pad_token:
+        faults.append(f"pad and eos are swapped: its eos is {own.eos_token!r}, the base's {here.eos_token!r}")
+    else:
+        for name in ("bos_token", "eos_token"):
+            if getattr(own, name) != getattr(here, name):
+                faults.append(f"its {name} is {getattr(own, name)!r} and the base's {getattr(here, name)!r}")
+    if _leading(own) > _leading(here):
+        faults.append("BOS is doubled: its tokenizer puts one in front of a prompt whose chat template has one already")
+    elif own.chat_template is not None and own.chat_template != here.chat_template:
+        faults.append("it was trained with another chat template than the base's")
+    return faults
+
+
+def _leading(tokenizer: Any) -> int:
+    """How many BOS a templated prompt begins with when it is tokenized as text, as trainers do."""
+    if tokenizer.bos_token_id is None:
+        return 0
+    text = PROBES[0]
+    if tokenizer.chat_template is not None:
+        text = tokenizer.apply_chat_template(
+            [{"role": "user", "content": text}], tokenize=False, add_generation_prompt=True
+        )
+    ids = tokenizer(text)["input_ids"]
+    return next((n for n, token in enumerate(ids) if token != tokenizer.bos_token_id), len(ids))
+
+
+def _start_faults(trained: Sequence[int] | None, base: Evaluated) -> list[str]:
+    bos, here = base.tokenizer.bos_token_id, list(base.starts)
+    if here[:2] == [bos, bos]:
+        return ["BOS is doubled: prompts begin with two of them here"]
+    if trained is None or list(trained) == here:
+        return []
+    if list(trained)[:2] == [bos, bos]:
+        return ["BOS is doubled: prompts began with two of them in training, and begin with one here"]
+    return [f"prompts began with the tokens {list(trained)} in training, and begin with {here} here"]
+
+
+def _key_faults(path: Path, base: Evaluated, header: Mapping[str, Any]) -> list[str]:
+    """The checkpoint's tensors against those that PEFT would make for this base and configuration, on torch's `meta`
+    device, which holds shapes and no numbers."""
+    torch, peft = require("torch"), require("peft")
+    transformers = require("transformers")
+    config = peft.PeftConfig.from_pretrained(str(path))
+    with torch.device("meta"):
+        empty = transformers.AutoModelForCausalLM.from_config(transformers.AutoConfig.from_pretrained(base.folder))
+        config.base_model_name_or_path = empty.name_or_path  # or PEFT warns of another base; that is asked elsewhere
+        try:
+            model = peft.get_peft_model(empty, config)
+        except ValueError as error:
+            return [f"its target modules are not in the base: {str(error).splitlines()[0][:160]}"]
+    wanted = {
+        name: list(tensor.shape)
+        for name, tensor in peft.get_peft_model_state_dict(model, save_embedding_layers=False).items()
+    }
+    found = {name: entry["shape"] for name, entry in header.items()}
+    missing, unknown = sorted(set(wanted) - set(found)), sorted(set(found) - set(wanted))
+    faults = []
+    if missing:
+        faults.append(
+            f"only a part would be loaded: {len(missing)} of {len(wanted)} tensors are missing ({missing[0]}, …)"
+        )
+    if unknown:
+        faults.append(
+            f"{len(unknown)} tensors belong to modules that the base has not, or not as targets ({unknown[0]}, …)"
+        )
+    wrong = [name for name in wanted if name in found and found[name] != wanted[name]]
+    if wrong:
+        name = wrong[0]
+        faults.append(
+            f"{len(wrong)} tensors have another shape than the base's: {name} {found[name]}, not {wanted[name]}"
+        )
+    return faults
+
+
+def _value_faults(path: Path, dtype: str) -> list[str]:
+    torch = require("torch")
+    require("safetensors")
+    from safetensors.torch import load_file
+
+    faults, zero, lora_b, infinite, large = [], [], 0, [], []
+    for name, tensor in load_file(path / "adapter_model.safetensors").items():
+        if not bool(torch.isfinite(tensor).all()):
+            infinite.append(name)
+        elif dtype == "float16" and float(tensor.abs().max()) > _LARGEST_FLOAT16:
+            large.append(name)
+        if ".lora_B." in name or ".lora_embedding_B" in name:
+            lora_b += 1
+            zero += [name] if not bool(tensor.any()) else []
+    if infinite:
+        faults.append(
+            f"{len(infinite)} tensors hold NaN or infinities, as after an overflow in float16 ({infinite[0]}, …)"
+        )
+    if large:
+        count = len(large)
+        faults.append(f"{count} tensors hold numbers that overflow float16, the entry's dtype ({large[0]}, …)")
+    if zero:
+        which = "every layer" if len(zero) == lora_b else f"{len(zero)} of {lora_b} layers ({zero[0]}, …)"
+        faults.append(f"B is zero in {which}, as before the first step of training: there it does nothing")
+    return faults
+
+
+# ---- the loaded model -----------------------------------------------------------------------------------------------
+
+
+def faults_on(model: Any, encode: Any, dtype: str) -> list[str]:
+    """A PEFT model with its checkpoint at work: does it say something else than its base, and would it merged?
+    `encode` gives the token ids of texts."""
+    torch = require("torch")
+    with torch.inference_mode():
+        with_it = [_last_logits(model, ids) for ids in encode(PROBES)]
+        model.base_model.disable_adapter_layers()
+        try:
+            without = [_last_logits(model, ids) for ids in encode(PROBES)]
+        finally:
+            model.base_model.enable_adapter_layers()
+        if not all(bool(torch.isfinite(logits).all()) for logits in with_it):
+            return ["its logits on a probe prompt are not finite"]
+        if all(torch.equal(a, b) for a, b in zip(with_it, without, strict=True)):
+            return ["its logits on the probe prompts are those of the base to the last digit: it does nothing"]
+        return _merging_faults(model, dtype)
+
+
+def _last_logits(model: Any, ids: Sequence[int]) -> Any:
+    torch = require("torch")
+    return model(input_ids=torch.tensor([list(ids)], device=model.device)).logits[0, -1].float()
+
+
+def _merging_faults(model: Any, dtype: str) -> list[str]:
+    """Layer by layer, W·x + s·B·A·x against (W + s·B·A)·x in the base's precision. The base is not written to: after a
+    merge and its undoing in 16 bits it would not be the same."""
+    torch = require("torch")
+    from peft.tuners.lora import Linear
+
+    tolerance = _MERGED_TOLERANCE[dtype]
+    generator = torch.Generator().manual_seed(0)
+    worst, where = 0.0, ""
+    for name, layer in model.named_modules():
+        if type(layer) is not Linear or not layer.active_adapters or any(layer.use_dora.values()):
+            continue  # quantised and other kinds of layers are not merged in what follows
+        weight = layer.get_base_layer().weight
+        probe = torch.randn(4, weight.shape[1], generator=generator).to(weight.device, weight.dtype)
+        (adapter,) = layer.active_adapters
+        if adapter not in layer.lora_A:
+            continue
+        apart = layer(probe).float()
+        merged = (weight + layer.get_delta_weight(adapter).to(weight.dtype)).to(weight.dtype)
+        together = torch.nn.functional.linear(probe, merged, layer.get_base_layer().bias).float()
+        off = float((apart - together).norm() / apart.norm().clamp(min=1e-12))
+        if math.isnan(off) or off > worst:
+            worst, where = off, name
+    if math.isnan(worst) or worst > tolerance:
+        return [f"merged and unmerged disagree by {worst:.1%} in {where} (at most {tolerance:.1%} is rounding)"]
+    return []

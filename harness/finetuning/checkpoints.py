@@ -1,0 +1,264 @@
+"""A LoRA checkpoint as a plain PEFT folder, which `PeftModel.from_pretrained` loads without us, and beside the weights
+what a reader needs to trust them:
+
+    adapter_model.safetensors  adapter_config.json      PEFT's own
+    tokenizer files                                      the base's, as they were in training
+    README.md                                            a card in the hub's form
+    training.json                                        the manifest: pairs, base, settings, losses, digests
+    trainer_state.json  loss.png                         the Trainer's log, and its loss as a picture
+
+A folder appears whole or not at all: it is written under another name and renamed. One that is there is never written
+over in silence.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.digests import digest_of, digest_of_file, digest_of_lines, short
+from harness.errors import HarnessError, UsageError
+from harness.extras import require
+from harness.finetuning.examples import Example
+from harness.finetuning.settings import TrainingSettings
+from harness.finetuning.training import Trained, is_full_disk
+
+__all__ = ["MANIFEST", "Recipe", "is_there", "tokenizer_facts", "workshop_of", "write_checkpoint"]
+
+MANIFEST = "training.json"
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """All that a checkpoint depends on. `base` is the base's entry name, label, identity, precision."""
+
+    task: str
+    model: str
+    method: str
+    format: str
+    settings: TrainingSettings
+    seed: int
+    base: Mapping[str, Any]
+    source: Mapping[str, Any]
+    tokenizer: Mapping[str, Any]
+    starts: Sequence[int]
+    """The first token ids of a prompt, for the gate: a doubled BOS shows there."""
+    examples: Sequence[Example]
+    left_out: Sequence[str]
+    licence: str
+
+    @property
+    def identity(self) -> str:
+        """The same for two trainings that must give the same weights."""
+        return digest_of(
+            {
+                "format": FORMAT,
+                "method": self.method,
+                "settings": asdict(self.settings),
+                "seed": self.seed,
+                "base": {key: self.base[key] for key in ("identity", "dtype", "quantization")},
+                "tokenizer": self.tokenizer,
+                "pairs": self.pairs_digest,
+            }
+        )
+
+    @property
+    def pairs_digest(self) -> str:
+        """Of what was learnt, word for word and in this order."""
+        return digest_of_lines(json.dumps([e.id, e.prompt, e.completion]) for e in self.examples)
+
+
+def tokenizer_facts(tokenizer: Any) -> dict[str, Any]:
+    """What of a tokenizer must be the same in training and evaluation."""
+    template = tokenizer.chat_template
+    return {
+        "chat_template": hashlib.sha256(template.encode()).hexdigest() if template else None,
+        "bos": tokenizer.bos_token,
+        "eos": tokenizer.eos_token,
+        "pad": tokenizer.pad_token,
+        "vocabulary": len(tokenizer),
+    }
+
+
+def workshop_of(folder: Path, identity: str) -> Path:
+    """Where a training of `folder` keeps what it goes on from, apart by what is trained."""
+    return folder.parent / f".{folder.name}.training" / short(identity)
+
+
+def is_there(folder: Path, recipe: Recipe, overwrite: bool) -> bool:
+    """True when the folder holds this very checkpoint, whole. Raises `UsageError` when it holds something else."""
+    if not folder.exists() or overwrite:
+        return False
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise UsageError(
+            f"{folder}: is there and was not written by harness finetune; move it away, or say --overwrite"
+        ) from None
+    if manifest.get("identity") != recipe.identity:
+        raise UsageError(
+            f"{folder}: holds a checkpoint of other settings or pairs ({_difference(manifest, recipe)}); say another "
+            "--output_path, or --overwrite"
+        )
+    weights = folder / "adapter_model.safetensors"
+    if not weights.is_file() or digest_of_file(weights) != manifest["weights"]:
+        raise UsageError(f"{folder}: its weights are not those that were trained; say --overwrite to train them anew")
+    return True
+
+
+def _difference(manifest: Mapping[str, Any], recipe: Recipe) -> str:
+    """What of the manifest is not what is asked for, for people."""
+    before, now = manifest.get("settings", {}), asdict(recipe.settings)
+    changed = [f"{key} {before.get(key)} there, {now[key]} here" for key in now if before.get(key) != now[key]]
+    for key, value in (("method", recipe.method), ("prompt_format", recipe.format), ("seed", recipe.seed)):
+        if manifest.get(key) != value:
+            changed.append(f"{key} {manifest.get(key)} there, {value} here")
+    if manifest.get("base", {}).get("identity") != recipe.base["identity"]:
+        changed.append("another base")
+    if manifest.get("pairs", {}).get("digest") != recipe.pairs_digest:
+        changed.append("other pairs or prompts")
+    return "; ".join(changed[:4]) or "another tokenizer"
+
+
+def write_checkpoint(
+    folder: Path,
+    recipe: Recipe,
+    trained: Trained,
+    tokenizer: Any,
+    sweep: Sequence[Mapping[str, Any]],
+    host: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Writes the folder and gives its manifest; `sweep` is the grid that was tried, if any. Raises `HarnessError` when
+    it cannot be written; then what was there before is there still."""
+    part = folder.with_name(f".{folder.name}.writing-{os.getpid()}")
+    shutil.rmtree(part, ignore_errors=True)
+    try:
+        part.mkdir(parents=True)
+        trained.model.save_pretrained(part, safe_serialization=True)
+        _sort_config(part / "adapter_config.json", str(recipe.base["label"]))
+        tokenizer.save_pretrained(part)
+        for path in part.iterdir():
+            path.chmod(0o644)  # safetensors writes for its owner alone
+        manifest = {**_manifest(part, recipe, trained), **({"sweep": list(sweep)} if sweep else {}), **host}
+        _write_json(part / MANIFEST, manifest)
+        _write_json(part / "trainer_state.json", trained.state)
+        draw_loss(part / "loss.png", trained.history, f"{folder.name}, {recipe.task}")
+        (part / "README.md").write_text(_card(folder.name, recipe, manifest), encoding="utf-8")
+        old = folder.with_name(f".{folder.name}.old-{os.getpid()}")
+        if folder.exists():
+            folder.rename(old)
+        part.rename(folder)
+        shutil.rmtree(old, ignore_errors=True)
+    except Exception as error:
+        if not is_full_disk(error):
+            raise
+        raise HarnessError(
+            f"{folder}: cannot be written ({error}); what was there before is kept, and the training goes on from its "
+            "last step when there is room: say the same command again"
+        ) from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return manifest
+
+
+def _manifest(part: Path, recipe: Recipe, trained: Trained) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "identity": recipe.identity,
+        "weights": digest_of_file(part / "adapter_model.safetensors"),
+        "task": recipe.task,
+        "model": recipe.model,
+        "method": recipe.method,
+        "prompt_format": recipe.format,
+        "settings": asdict(recipe.settings),
+        "seed": recipe.seed,
+        "base": dict(recipe.base),
+        "tokenizer": dict(recipe.tokenizer),
+        "starts": list(recipe.starts),
+        "source": dict(recipe.source),
+        "pairs": {
+            "digest": recipe.pairs_digest,
+            "ids": [example.id for example in recipe.examples],
+            "left_out": list(recipe.left_out),
+        },
+        "loss": {"first": trained.history[0]["loss"] if trained.history else None, "last": trained.loss},
+        "steps": trained.steps,
+        "tokens": trained.tokens,
+        "seconds": round(trained.seconds, 1),
+    }
+
+
+def _write_json(path: Path, value: Any) -> None:
+    path.write_text(json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True), encoding="utf-8")
+
+
+def _sort_config(path: Path, base: str) -> None:
+    """PEFT writes a set of modules in an order of the day; sorted, the same training writes the same file. A base
+    without a name of its own (built from a GGUF file, in the cache) gets the one that people call it by."""
+    config = json.loads(path.read_text(encoding="utf-8"))
+    if isinstance(config.get("target_modules"), list):
+        config["target_modules"] = sorted(config["target_modules"])
+    config["base_model_name_or_path"] = base
+    _write_json(path, config)
+
+
+def draw_loss(path: Path, history: Sequence[Mapping[str, float]], title: str) -> None:
+    """Loss by step, each one thin and a running mean of a tenth of the steps thick."""
+    require("matplotlib")
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    losses = [float(line["loss"]) for line in history]
+    width = max(1, len(losses) // 10)
+    running = [sum(losses[max(0, n - width + 1) : n + 1]) / (n + 1 - max(0, n - width + 1)) for n in range(len(losses))]
+    figure = Figure(figsize=(6.4, 3.6), dpi=110, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    steps = range(1, len(losses) + 1)
+    axes.plot(steps, losses, color="0.75", linewidth=0.8, label="each step")
+    axes.plot(steps, running, color="tab:blue", linewidth=1.8, label=f"mean of {width} steps")
+    axes.set(xlabel="optimiser step", ylabel="loss on answers (nats a token)", title=title)
+    axes.set_ylim(bottom=0)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False)
+    figure.savefig(path)
+
+
+def _card(name: str, recipe: Recipe, manifest: Mapping[str, Any]) -> str:
+    """A model card with the hub's front matter."""
+    settings = recipe.settings
+    hub_base = recipe.base["repository"]
+    front = ["---", "library_name: peft", *([f"base_model: {hub_base}"] if hub_base else []), "tags: [lora, harness]"]
+    front += [f"license: {recipe.licence.lower()}" if " " not in recipe.licence else "license: other", "---"]
+    loss = manifest["loss"]
+    too_long = f"{len(recipe.left_out)} pairs longer than {settings.max_length} tokens"
+    rows = {
+        "task": recipe.task,
+        "base": f"{recipe.base['name']} ({recipe.base['label']}), {recipe.base['dtype']}"
+        + (f", {recipe.base['quantization']}" if recipe.base["quantization"] != "none" else ""),
+        "pairs": f"{len(recipe.examples)}, prompt format `{recipe.format}`, digest {short(recipe.pairs_digest)}",
+        "left out": too_long if recipe.left_out else "none",
+        "epochs": f"{settings.epochs:g}, {manifest['steps']} steps",
+        "effective batch": f"{settings.batch_size} × {settings.gradient_accumulation}",
+        "learning rate": f"{settings.learning_rate:g}, cosine after {settings.warmup:.0%} of the steps",
+        "LoRA": f"r {settings.lora_r}, alpha {settings.alpha}, dropout {settings.lora_dropout:g}, "
+        f"on {settings.target_modules}",
+        "seed": str(recipe.seed),
+        "tokens, time": f"{manifest['tokens']:,}, {manifest['seconds']:,.0f} s",
+        "loss": f"{loss['first']:.3f} at first, {loss['last']:.3f} over the last five steps",
+        "weights": f"SHA-256 {manifest['weights']}",
+    }
+    table = "\n".join(f"| {key} | {value} |" for key, value in rows.items())
+    return (
+        "\n".join(front)
+        + f"\n\n# {name}\n\nA LoRA checkpoint made by `harness finetune` to measure what fine-tuning does to "
+        "retrieval-augmented answers; loss on the answers alone.\n\n| | |\n| --- | --- |\n"
+        + f"{table}\n\n![loss](loss.png)\n\n`training.json` holds the ids of the pairs; they are never evaluated on.\n"
+    )

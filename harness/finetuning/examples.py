@@ -1,0 +1,125 @@
+"""What the model sees of a pair, in three formats, all of them the task's own prompt:
+
+    qa               question and answer alone: the prompt of the closed-book arm. What the study trained on.
+    rag              the evaluation prompt with the passages that retrieval finds
+    rag_distractors  the gold passages among retrieved ones that are not gold, in random places; every fifth pair
+                     without the gold, so that the model cannot trust that it is there
+                     (the recipe of RAFT, Zhang et al. 2024, arXiv:2403.10131)
+
+Only the answer is learnt; the prompt carries no loss.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from harness.finetuning.settings import Format
+from harness.fitting import Formatter, fit_prompts
+from harness.interfaces import Retriever
+from harness.prompts import render
+from harness.records import Passage, Query, Question
+
+__all__ = ["Example", "Passages", "Templates", "make_examples"]
+
+WITHOUT_GOLD = 5  # every so manieth pair of rag_distractors, by a hash of its id
+
+
+class Completing(Formatter, Protocol):
+    """A model that says how an answer ends."""
+
+    def completion(self, answer: str) -> str: ...
+
+    def encode_pair(self, prompt: str, completion: str) -> tuple[list[int], list[int]]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One pair, as text."""
+
+    id: str
+    prompt: str
+    completion: str
+
+
+@dataclass(frozen=True, slots=True)
+class Templates:
+    """The task's."""
+
+    doc_to_text: str
+    doc_to_target: str
+    system_instruction: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Passages:
+    """Where passages come from. `ranker` searches the whole corpus, training documents included; `gold` gives the gold
+    passages."""
+
+    ranker: Retriever
+    gold: Retriever
+    top_k: int
+    within_document: bool
+    seed: int
+
+
+def make_examples(
+    pairs: Sequence[Question],
+    format: Format,
+    templates: Templates,
+    passages: Passages | None,
+    model: Completing,
+    max_length: int,
+) -> tuple[list[Example], list[str]]:
+    """(examples, ids of the pairs that do not fit `max_length` tokens even without passages)."""
+    shown: list[Sequence[Passage]] = [()] * len(pairs)
+    if format != "qa":
+        assert passages is not None, "the caller gives retrievers with the formats that retrieve"
+        shown = _retrieved(pairs, format, passages)
+    completions = [
+        model.completion(render(templates.doc_to_target, references=p.references, question=p.text, doc=p.row).strip())
+        for p in pairs
+    ]
+    longest = max((len(model.encode_pair("", text)[1]) for text in completions), default=0)
+    fitted = fit_prompts(
+        templates.doc_to_text,
+        templates.system_instruction,
+        list(zip(pairs, shown, strict=True)),
+        model,
+        max_length - longest,
+    )
+    whole = list(zip(pairs, fitted, completions, strict=True))
+    return (
+        [Example(pair.id, prompt.text, completion) for pair, prompt, completion in whole if prompt.fits],
+        [pair.id for pair, prompt, _ in whole if not prompt.fits],
+    )
+
+
+def _retrieved(pairs: Sequence[Question], format: Format, passages: Passages) -> list[Sequence[Passage]]:
+    within = [pair.gold_document_ids if passages.within_document else None for pair in pairs]
+    queries = [Query(text=pair.text, within=inside) for pair, inside in zip(pairs, within, strict=True)]
+    if format == "rag":
+        return list(passages.ranker.search(queries, passages.top_k))
+    wanted = [
+        Query(text=pair.text, within=inside, gold_document_ids=pair.gold_document_ids, gold_spans=pair.gold_spans)
+        for pair, inside in zip(pairs, within, strict=True)
+    ]
+    gold = passages.gold.search(wanted, passages.top_k)
+    found = passages.ranker.search(queries, 4 * passages.top_k)
+    return [_mixed(pair, of_gold, ranked, passages) for pair, of_gold, ranked in zip(pairs, gold, found, strict=True)]
+
+
+def _mixed(pair: Question, gold: Sequence[Passage], ranked: Sequence[Passage], passages: Passages) -> list[Passage]:
+    """At most half the places for gold, the rest for distractors; ranks as they stand then."""
+    digest = hashlib.sha256(f"distractors:{passages.seed}:{pair.id}".encode()).hexdigest()
+    dice = random.Random(int(digest[:16], 16))
+    kept = [] if int(digest[16:20], 16) % WITHOUT_GOLD == 0 else list(gold)[: max(1, passages.top_k // 2)]
+    places = {(passage.document_id, passage.start) for passage in gold}
+    documents = set() if passages.within_document else set(pair.gold_document_ids)
+    distractors = [p for p in ranked if (p.document_id, p.start) not in places and p.document_id not in documents]
+    mixed = kept + distractors[: passages.top_k - len(kept)]
+    dice.shuffle(mixed)
+    return [replace(passage, rank=rank) for rank, passage in enumerate(mixed, start=1)]

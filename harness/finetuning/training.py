@@ -1,0 +1,249 @@
+"""One training: transformers' `Trainer` on a PEFT model, loss on the answer alone, in a workshop folder from which a
+killed training goes on. Deterministic on a CPU: the same examples, settings and seed give the same weights to the byte.
+
+Under `accelerate launch` the Trainer spreads the batches over the processes itself; only the first of them writes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from harness.errors import HarnessError
+from harness.extras import require
+from harness.finetuning.examples import Completing, Example
+from harness.finetuning.settings import TrainingSettings
+from harness.interfaces import Progress
+
+__all__ = ["Trainable", "Trained", "is_full_disk", "is_main_process", "train", "with_lora"]
+
+IGNORED = -100  # torch's cross entropy leaves such labels out
+_SAVES = 10  # checkpoints to go on from, over the whole training
+_STATE = ("trainer_state.json", "adapter_model.safetensors", "optimizer.pt", "scheduler.pt", "rng_state.pth")
+
+
+class Trainable(Completing, Protocol):
+    """A base model to train on."""
+
+    @property
+    def tokenizer(self) -> Any: ...
+
+    def load_base(self) -> Any: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A finished training. `history` are the Trainer's log lines; `tokens` those that were passed through the model,
+    prompts included, over all epochs."""
+
+    model: Any
+    history: Sequence[Mapping[str, float]]
+    steps: int
+    tokens: int
+    seconds: float
+    loss: float
+    validation_loss: float | None
+    state: Mapping[str, Any]
+
+
+def is_main_process() -> bool:
+    return os.environ.get("RANK", "0") == "0"
+
+
+def train(
+    model: Trainable,
+    examples: Sequence[Example],
+    validation: Sequence[Example],
+    settings: TrainingSettings,
+    seed: int,
+    quantized: bool,
+    workshop: Path,
+    progress: Progress,
+) -> Trained:
+    """Trains a LoRA checkpoint. `workshop` holds what a killed training goes on from."""
+    transformers = require("torch", "accelerate", "transformers")
+    encoded = [_encode(model, example) for example in examples]
+    checked = [_encode(model, example) for example in validation]
+    transformers.set_seed(seed)  # before LoRA's A is drawn
+    lora = with_lora(model.load_base(), settings, quantized)
+    device = str(lora.device)
+    steps = _steps(len(encoded), settings)
+    arguments = transformers.TrainingArguments(
+        output_dir=str(workshop),
+        num_train_epochs=settings.epochs,
+        per_device_train_batch_size=settings.batch_size,
+        per_device_eval_batch_size=settings.batch_size,
+        gradient_accumulation_steps=settings.gradient_accumulation,
+        learning_rate=settings.learning_rate,
+        lr_scheduler_type="cosine",
+        warmup_steps=round(settings.warmup * steps),
+        weight_decay=settings.weight_decay,
+        seed=seed,
+        data_seed=seed,
+        use_cpu=device == "cpu",
+        dataloader_pin_memory=device != "cpu",
+        remove_unused_columns=False,
+        label_names=["labels"],
+        logging_steps=1,
+        save_strategy="steps",
+        save_steps=max(1, steps // _SAVES),
+        save_total_limit=2,
+        logging_nan_inf_filter=False,  # a loss that is no number is to be seen
+        report_to="none",
+        disable_tqdm=True,
+        prediction_loss_only=True,
+        **({"gradient_checkpointing": True} if settings.gradient_checkpointing else {}),
+    )
+    resumed = _last_whole(workshop)
+    trainer = transformers.Trainer(
+        model=lora,
+        args=arguments,
+        train_dataset=_Rows(encoded),
+        eval_dataset=_Rows(checked) if checked else None,
+        data_collator=_collator(model.tokenizer.pad_token_id),
+        callbacks=[_telling(progress)],
+    )
+    trainer.remove_callback(transformers.PrinterCallback)
+    progress.start("train", steps, done=_step_of(resumed))
+    try:
+        done = trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
+    except Exception as error:
+        if not is_full_disk(error):
+            raise
+        raise HarnessError(
+            f"{workshop}: cannot be written ({error}); make room and say the same command again: the training goes on "
+            "from its last whole step"
+        ) from error
+    finally:
+        progress.finish()
+    validation_loss = float(trainer.evaluate()["eval_loss"]) if checked else None
+    history = [dict(line) for line in trainer.state.log_history if "loss" in line]
+    loss = sum(line["loss"] for line in history[-5:]) / max(1, len(history[-5:]))
+    if loss != loss or loss in (float("inf"), float("-inf")):
+        raise HarnessError(
+            f"the training's loss became {loss}; lower --learning_rate ({settings.learning_rate:g}) or use bfloat16"
+        )
+    return Trained(
+        model=trainer.accelerator.unwrap_model(trainer.model),
+        history=history,
+        steps=trainer.state.global_step,
+        tokens=round(sum(len(row["input_ids"]) for row in encoded) * settings.epochs),
+        seconds=float(done.metrics.get("train_runtime", 0.0)),
+        loss=loss,
+        validation_loss=validation_loss,
+        state=json.loads(_state_json(trainer)),
+    )
+
+
+def is_full_disk(error: Exception) -> bool:
+    """Whether a file could not be written. safetensors and torch have errors of their own for that."""
+    writer = isinstance(error, RuntimeError) and "PytorchStreamWriter" in str(error)
+    return isinstance(error, OSError) or type(error).__name__ == "SafetensorError" or writer
+
+
+def _state_json(trainer: Any) -> str:
+    from dataclasses import asdict
+
+    return json.dumps(asdict(trainer.state), sort_keys=True, default=str)
+
+
+def _steps(examples: int, settings: TrainingSettings) -> int:
+    """Optimiser steps, as the Trainer counts them in one process."""
+    batches = -(-examples // settings.batch_size)
+    an_epoch = max(1, -(-batches // settings.gradient_accumulation))
+    return max(1, round(an_epoch * settings.epochs))
+
+
+def _encode(model: Trainable, example: Example) -> dict[str, list[int]]:
+    prompt, completion = model.encode_pair(example.prompt, example.completion)
+    return {"input_ids": prompt + completion, "labels": [IGNORED] * len(prompt) + completion}
+
+
+class _Rows:
+    """A list as torch's map-style data set."""
+
+    def __init__(self, rows: Sequence[Mapping[str, list[int]]]) -> None:
+        self._rows = rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, number: int) -> Mapping[str, list[int]]:
+        return self._rows[number]
+
+
+def _collator(pad: int) -> Any:
+    """Rows to tensors (rows, longest), padded on the right."""
+    torch = require("torch")
+
+    def collate(rows: Sequence[Mapping[str, list[int]]]) -> dict[str, Any]:
+        longest = max(len(row["input_ids"]) for row in rows)
+
+        def padded(key: str, filler: int) -> Any:
+            return torch.tensor([row[key] + [filler] * (longest - len(row[key])) for row in rows])
+
+        lengths = [len(row["input_ids"]) for row in rows]
+        mask = torch.tensor([[1] * length + [0] * (longest - length) for length in lengths])
+        return {"input_ids": padded("input_ids", pad), "labels": padded("labels", IGNORED), "attention_mask": mask}
+
+    return collate
+
+
+def with_lora(base: Any, settings: TrainingSettings, quantized: bool) -> Any:
+    """The base with fresh LoRA layers that are trained, everything else frozen."""
+    peft = require("peft")
+    if quantized:
+        base = peft.prepare_model_for_kbit_training(base, use_gradient_checkpointing=settings.gradient_checkpointing)
+    if quantized or settings.gradient_checkpointing:
+        # also without checkpointing: a layer whose input wants no gradient takes bitsandbytes' inference kernel on a
+        # CPU, which is less exact (docs/log.md)
+        base.enable_input_require_grads()
+    base.config.use_cache = False
+    listed = settings.target_modules.split(",")
+    config = peft.LoraConfig(
+        task_type="CAUSAL_LM",
+        r=settings.lora_r,
+        lora_alpha=settings.alpha,
+        lora_dropout=settings.lora_dropout,
+        target_modules=listed[0] if len(listed) == 1 and listed[0] == "all-linear" else listed,
+        bias="none",
+    )
+    return peft.get_peft_model(base, config)
+
+
+def _telling(progress: Progress) -> Any:
+    transformers = require("transformers")
+
+    class Telling(transformers.TrainerCallback):  # type: ignore[misc, name-defined]
+        """Hands steps and loss on to the progress."""
+
+        def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
+            if logs and "loss" in logs:
+                progress.advance(1, said=f"loss {float(logs['loss']):.3f}")
+
+    return Telling()
+
+
+def _last_whole(workshop: Path) -> Path | None:
+    """The newest checkpoint of a killed training that was written to its end."""
+    found = sorted(workshop.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]), reverse=True)
+    for path in found:
+        if all((path / name).is_file() for name in _STATE) and _readable(path / _STATE[0]):
+            return path
+    return None
+
+
+def _readable(path: Path) -> bool:
+    try:
+        json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        return False
+    return True
+
+
+def _step_of(checkpoint: Path | None) -> int:
+    return int(checkpoint.name.split("-")[1]) if checkpoint else 0
