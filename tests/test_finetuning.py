@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from harness.adapters.transformers import LoadSettings, TransformersAdapter
 from harness.adapters.weights import FolderWeights
 from harness.errors import DataError, HarnessError, UsageError
+from harness.finetuning.checkpoints import Recipe, write_checkpoint
 from harness.finetuning.examples import Example, Passages, Templates, make_examples
 from harness.finetuning.pools import check_apart, draw, hold_out
 from harness.finetuning.settings import TrainingSettings, grid
@@ -135,6 +136,13 @@ def test_a_pair_that_is_too_long_is_left_out_by_name(base: Path, tmp_path: Path)
     long = Question("long", "x" * 300, ("short",))
     examples, left_out = make_examples([*POOL[:2], long], "qa", TEMPLATES, None, adapter(base, tmp_path), 120)
     assert ([e.id for e in examples], left_out) == (["q0", "q1"], ["long"])
+
+
+def test_one_long_answer_does_not_take_the_room_of_the_others(base: Path, tmp_path: Path) -> None:
+    model = adapter(base, tmp_path)
+    long = Question("long", "What?", ("x" * 200,))
+    examples, left_out = make_examples([*POOL[:3], long], "qa", TEMPLATES, None, model, 160)
+    assert ([e.id for e in examples], left_out) == (["q0", "q1", "q2"], ["long"])
 
 
 class Shelf:
@@ -348,7 +356,7 @@ def test_the_same_command_again_trains_nothing_and_another_setting_is_refused(
     assert "trained already with these settings and pairs" in again.err
     other = harness(*command, "--lora_alpha", "64")
     assert other.code == 2
-    assert "holds a checkpoint of other settings or pairs (lora_alpha None there, 64 here)" in other.err
+    assert "holds a checkpoint of other settings or pairs (lora_alpha 8 there, 64 here)" in other.err
     assert weights.read_bytes() == before
     assert harness(*command, "--lora_alpha", "64", "--overwrite").code == 0
     assert weights.read_bytes() != before
@@ -363,18 +371,42 @@ def test_a_folder_of_somebody_elses_is_never_written_over(harness: Harness, farm
     assert "was not written by harness finetune" in done.err
 
 
-def test_a_full_disk_keeps_the_old_checkpoint(harness: Harness, farm: list[str]) -> None:
+class Full:
     """No file may grow over 20 KB: what the system says then is what it says of a full disk, for another reason."""
+
+    def __enter__(self) -> None:
+        self.soft, self.hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, self.hard))
+
+    def __exit__(self, *_: object) -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (self.soft, self.hard))
+
+
+def test_a_checkpoint_that_cannot_be_written_leaves_the_old_one(base: Path, tmp_path: Path, progress: Silent) -> None:
+    trained = run_training(base, tmp_path, progress)
+    recipe = Recipe(
+        task="t", model="m", method="lora", format="qa", settings=QUICK, seed=0,
+        base={"name": "m", "label": "m", "repository": None, "identity": {}, "dtype": "float32",
+              "quantization": "none"},
+        source={}, tokenizer={}, starts=[], examples=[Example("q", "p", "c")], questions=["0"], left_out=[],
+        licence="none",
+    )  # fmt: skip
+    folder = tmp_path / "lora"
+    write_checkpoint(folder, recipe, trained, adapter(base, tmp_path).tokenizer, [], {})
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with Full(), pytest.raises(HarnessError, match=r"cannot be written .*what was there before is kept"):
+        write_checkpoint(folder, recipe, trained, adapter(base, tmp_path).tokenizer, [], {})
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_full_disk_keeps_the_old_checkpoint(harness: Harness, farm: list[str]) -> None:
     command = ["finetune", *farm, "--model", "tiny", "--samples", "4", *KNOBS]
     assert harness(*command).code == 0
     weights = Path("checkpoints/animals/tiny-lora-4/adapter_model.safetensors")
     before = weights.read_bytes()
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
-    try:
+    with Full():
         done = harness(*command, "--overwrite", "--lora_r", "8")
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert done.code == 2
     assert "cannot be written" in done.err
     assert weights.read_bytes() == before
@@ -385,11 +417,14 @@ def test_a_sweep_is_chosen_on_held_out_pairs_and_then_trained_on_all(harness: Ha
     command = ["finetune", *farm, "--model", "tiny", "--samples", "16", *KNOBS]
     done = harness(*command, "--sweep", "learning_rate=1e-6,2e-2", "epochs=2")
     assert done.code == 0, done.err
-    assert "loss on 4 held-out pairs of the pool" in done.out
+    assert "4 pairs held out" in done.err
     manifest = json.loads(Path("checkpoints/animals/tiny-lora-16/training.json").read_text())
     losses = {row["learning_rate"]: row["validation_loss"] for row in manifest["sweep"]}
     assert manifest["settings"]["learning_rate"] == min(losses, key=lambda rate: losses[rate]) == 2e-2
     assert len(manifest["pairs"]["ids"]) == 16
+    again = harness(*command, "--sweep", "learning_rate=1e-6,2e-2", "epochs=2")
+    assert "trained already" in again.err
+    assert "train:" not in again.err
 
 
 def test_a_base_without_a_chat_template_is_trained_only_when_that_is_meant(
@@ -412,6 +447,10 @@ def test_a_base_without_a_chat_template_is_trained_only_when_that_is_meant(
     [
         (["--samples", "17"], "--samples 17: the task's pool holds 16 pairs"),
         (["--samples", "few"], "--samples few: give whole numbers from 1"),
+        (["--samples", "²"], "--samples ²: give whole numbers from 1"),
+        (["--samples", "4", "--learning_rate", "nan"], "--learning_rate is nan; it must be above 0"),
+        (["--samples", "4", "--target_modules", "q_prj"], "--target_modules q_prj: the base has no such module; near"),
+        (["--samples", "8", "--sweep", "lora_r=4", "lora_r=8"], "lora_r is given twice"),
         (["--samples", "4", "--model", "tiny-lora-4"], "is a LoRA checkpoint on tiny; name its base"),
         (["--samples", "4", "--epochs", "0"], "--epochs is 0; it must be above 0"),
         (["--samples", "4", "--sweep", "lora_r=4,8"], "4 pairs are too few to hold 4 of them out"),
@@ -422,8 +461,9 @@ def test_what_cannot_be_trained_is_one_line(harness: Harness, farm: list[str], f
     done = harness("finetune", *farm, "--model", "tiny", *KNOBS, *flags)
     assert done.code == 2
     assert said in done.err
-    assert len(done.err.strip().splitlines()) == 1
-    assert not Path("checkpoints").exists()
+    assert [line for line in done.err.splitlines() if "Traceback" in line] == []
+    assert sum(line.startswith("harness: ") for line in done.err.splitlines()) == 1
+    assert not list(Path().glob("checkpoints/*/tiny*"))
 
 
 def test_a_missing_checkpoint_names_the_command_that_trains_it(harness: Harness, farm: list[str]) -> None:
@@ -442,6 +482,25 @@ def test_a_checkpoint_without_an_entry_is_evaluated_on_its_base(harness: Harness
     assert "tiny-lora-8-rag: hf (" in done.out
 
 
+def test_questions_that_a_checkpoint_was_trained_on_are_leaked_wherever_they_lie(
+    harness: Harness, farm: list[str], tmp_path: Path
+) -> None:
+    """Trained with a pool of 16, evaluated with one of 8: eight of the sixteen evaluated questions were trained on."""
+    assert harness("finetune", *farm, "--model", "tiny", "--samples", "16", *KNOBS).code == 0
+    smaller = TASK.replace("finetune: {pool: 0, sizes: []}", "finetune: {pool: 8, sizes: [4]}")
+    write_entries(tmp_path / "mine", tasks__animals=smaller)
+    arguments = "base=tiny,peft=checkpoints/animals/tiny-lora-16"
+    done = harness("eval", *farm, "--model", "hf", "--model_args", arguments)
+    assert done.code == 0, done.err
+    assert "was trained on 8 of the 16 questions" in done.err
+    (file,) = Path("results").rglob("results_*.json")
+    measured = json.loads(file.read_text())
+    exact = [kinds for kinds in measured["harness"]["leakage"]["leaked"].values() if "exact" in kinds]
+    assert len(exact) == 8
+    leaked = round(16 * measured["results"]["animals"]["leaked,none"])
+    assert measured["results"]["animals"].get("accuracy_clean_n,none", [0, 0])[1] == 16 - leaked
+
+
 def test_qlora_trains_on_four_bits_and_says_so(harness: Harness, farm: list[str]) -> None:
     done = harness("finetune", *farm, "--model", "tiny", "--samples", "4", "--method", "qlora", *KNOBS)
     assert done.code == 0, done.err
@@ -450,7 +509,8 @@ def test_qlora_trains_on_four_bits_and_says_so(harness: Harness, farm: list[str]
 
 
 @pytest.mark.slow
-def test_accelerate_launch_takes_the_command(farm: list[str], tmp_path: Path) -> None:
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_accelerate_launch_takes_the_command(farm: list[str], tmp_path: Path, processes: str) -> None:
     launcher = Path(sys.executable).parent / "accelerate"
     command = [
         str(launcher),
@@ -481,7 +541,8 @@ def test_accelerate_launch_takes_the_command(farm: list[str], tmp_path: Path) ->
         env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2_000:]
-    assert (tmp_path / "checkpoints/animals/tiny-lora-4/training.json").is_file()
+    manifest = json.loads((tmp_path / "checkpoints/animals/tiny-lora-4/training.json").read_text())
+    assert (manifest["processes"], manifest["steps"]) == (int(processes), 1)
 
 
 def test_a_loss_that_is_not_a_number_is_one_line(base: Path, tmp_path: Path, progress: Silent) -> None:

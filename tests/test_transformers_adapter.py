@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from harness.adapters.sampling import SeededSampler
-from harness.adapters.transformers import LoadSettings, TransformersAdapter
+from harness.adapters.transformers import LoadSettings, TransformersAdapter, shared_prefixes
 from harness.adapters.weights import FolderWeights, GgufWeights, HubWeights, LoraCheckpoint
 from harness.errors import CheckpointMismatch, HarnessError, MissingPart
 from harness.interfaces import OptionScorer
@@ -82,6 +82,45 @@ def test_requests_that_share_a_prompt_say_what_they_say_apart(base: Path, tmp_pa
         for seed in range(4)
     ]
     assert says(model, many) == [says(model, [request])[0] for request in many]
+
+
+ITEM = "The otter of the river eats urchins, clams and crabs in spring. "
+JUDGED = [f"{ITEM}{criterion}" for criterion in ("Accuracy?", "Completeness, from 1 to 5?", "Is it?")]
+
+
+def test_prompts_that_begin_alike_say_what_they_say_apart_and_compute_the_beginning_once(
+    base: Path, tmp_path: Path
+) -> None:
+    """Three prompts on one item and one on nothing of it: with repeats, sampled, and as log-probabilities."""
+    model = adapter(base, tmp_path)
+    hot = Decoding(max_gen_toks=12, temperature=1.0)
+    many = [
+        Request(f"{n}/{seed}", request.prompt, request.prompt_tokens, hot, seed)
+        for n, request in enumerate(requests(model, [*JUDGED, "otter"], hot))
+        for seed in range(3)
+    ]
+    apart = [says(adapter(base, tmp_path), [request])[0] for request in many]
+    assert len(set(apart)) > 4
+    assert says(model, many) == apart
+    lengths = [request.prompt_tokens for request in many[::3]]
+    assert model.usage["prompt_tokens_asked"] == 3 * sum(lengths)
+    begin = len(model._encode([many[0].prompt.split("Accuracy")[0]])[0])
+    assert model.usage["prompt_tokens_computed"] == begin + sum(lengths) - 3 * begin
+
+
+def test_log_probabilities_of_prompts_that_begin_alike_are_those_apart(base: Path, tmp_path: Path) -> None:
+    model = adapter(base, tmp_path)
+    asked = [OptionRequest(r.key, r.prompt, tuple("12345")) for r in requests(model, [*JUDGED, "otter"])]
+    together = model.score_options(asked)
+    for request, found in zip(asked, together, strict=True):
+        (alone,) = model.score_options([request])
+        assert found == pytest.approx(alone, abs=1e-4)
+
+
+def test_only_prompts_that_share_half_of_themselves_are_grouped() -> None:
+    assert shared_prefixes([[1, 2, 3, 4], [1, 2, 3, 5], [1, 9, 9, 9]]) == [(3, [0, 1]), (3, [2])]
+    assert shared_prefixes([[7, 7, 7]]) == [(2, [0])]
+    assert shared_prefixes([[1, 2, 3], [1, 2, 3, 4]]) == [(2, [0, 1])], "every prompt keeps its last token"
 
 
 def test_the_sampler_draws_from_the_softmax() -> None:
@@ -178,6 +217,9 @@ class SmallMemory:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._model, name)
+
+    def __call__(self, **options: Any) -> Any:
+        return self._model(**options)
 
     def generate(self, input_ids: torch.Tensor, **options: Any) -> Any:
         self.sizes.append(len(input_ids))

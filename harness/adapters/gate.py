@@ -8,6 +8,7 @@ tokenizer that is not the one of training.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -15,18 +16,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.digests import digest_of_file
 from harness.extras import require
 
-__all__ = ["VERSION", "Evaluated", "faults_of_files", "faults_on"]
+__all__ = ["VERSION", "Evaluated", "facts_of", "faults_of_files", "faults_on"]
 
-VERSION = 1
+VERSION = 2
 PROBES = (
     "The capital of France is",
     "Question: Which document says how to reset the device?\nAnswer:",
     "1, 2, 3, 4,",
 )
 _LARGEST_FLOAT16 = 65_504.0
-_MERGED_TOLERANCE = {"bfloat16": 0.05, "float16": 0.01, "float32": 1e-3}  # relative, a layer; measured: docs/log.md
+_MERGED_TOLERANCE = {"bfloat16": 0.03, "float16": 0.01, "float32": 1e-3}  # relative, a layer; rounding alone is a third
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +39,21 @@ class Evaluated:
     identity: Mapping[str, Any]
     label: str
     dtype: str
+    quantization: str
     tokenizer: Any
     starts: Sequence[int]
+
+
+def facts_of(tokenizer: Any) -> dict[str, Any]:
+    """What of a tokenizer must be the same in training and evaluation; a manifest holds it."""
+    template = tokenizer.chat_template
+    return {
+        "chat_template": hashlib.sha256(template.encode()).hexdigest() if template else None,
+        "bos": tokenizer.bos_token,
+        "eos": tokenizer.eos_token,
+        "pad": tokenizer.pad_token or tokenizer.eos_token,
+        "vocabulary": len(tokenizer),
+    }
 
 
 # ---- the folder -----------------------------------------------------------------------------------------------------
@@ -54,6 +69,7 @@ def faults_of_files(path: Path, base: Evaluated, manifest: Mapping[str, Any]) ->
     header, broken = _header(path / "adapter_model.safetensors")
     faults = [
         *broken,
+        *(_weights_faults(path, manifest) if header is not None else []),
         *_alpha_faults(config, manifest),
         *_base_faults(base, manifest),
         *_tokenizer_faults(path, base, manifest),
@@ -98,16 +114,34 @@ def _alpha_faults(config: Mapping[str, Any], manifest: Mapping[str, Any]) -> lis
     return faults
 
 
+def _weights_faults(path: Path, manifest: Mapping[str, Any]) -> list[str]:
+    if manifest.get("weights") in (None, digest_of_file(path / "adapter_model.safetensors")):
+        return []
+    return ["adapter_model.safetensors is not what training.json says was trained: another checkpoint's, or changed"]
+
+
 def _base_faults(base: Evaluated, manifest: Mapping[str, Any]) -> list[str]:
     trained_on = manifest.get("base", {})
-    if trained_on.get("identity") in (None, dict(base.identity)):
-        return []
-    return [f"it was trained on other weights ({trained_on.get('label')}) than {base.label} here"]
+    faults = []
+    if trained_on.get("identity") not in (None, dict(base.identity)):
+        faults.append(f"it was trained on other weights ({trained_on.get('label')}) than {base.label} here")
+    if trained_on.get("quantization") not in (None, base.quantization):
+        faults.append(
+            f"it was trained on the base with quantization {trained_on['quantization']}, and here it is "
+            f"{base.quantization}; name the base that it was trained on"
+        )
+    return faults
 
 
 def _tokenizer_faults(path: Path, base: Evaluated, manifest: Mapping[str, Any]) -> list[str]:
-    """Against the tokenizer that lies in the checkpoint's folder, and against the manifest's record of training."""
-    faults = _start_faults(manifest.get("starts"), base)
+    """Against the manifest's record of training, and against the tokenizer that lies in the checkpoint's folder."""
+    here = facts_of(base.tokenizer)
+    trained = manifest.get("tokenizer", {})
+    faults = _start_faults(manifest.get("starts"), base) + [
+        f"its {name.replace('_', ' ')} in training was {trained[name]!r}, and here it is {here[name]!r}"
+        for name in here
+        if name in trained and trained[name] != here[name]
+    ]
     if not (path / "tokenizer_config.json").is_file():
         return faults
     transformers = require("transformers")
@@ -115,23 +149,52 @@ def _tokenizer_faults(path: Path, base: Evaluated, manifest: Mapping[str, Any]) 
         own = transformers.AutoTokenizer.from_pretrained(path, local_files_only=True)
     except Exception as error:
         return [*faults, f"its tokenizer cannot be loaded ({str(error).splitlines()[0][:120]})"]
-    here = base.tokenizer
-    vocabulary = json.loads((base.folder / "config.json").read_text(encoding="utf-8")).get("vocab_size")
-    if vocabulary and len(own) > vocabulary:
-        faults.append(f"its tokenizer knows {len(own)} tokens and the base embeds {vocabulary}: wrong vocabulary size")
-    elif len(own) != len(here):
-        faults.append(f"its tokenizer knows {len(own)} tokens and the base's {len(here)}: wrong vocabulary size")
+    return faults + _vocabulary_faults(own, base) + _token_faults(own, base.tokenizer) + _template_faults(own, base)
+
+
+def _vocabulary_faults(own: Any, base: Evaluated) -> list[str]:
+    """An added pad token does no harm: nothing is padded with it here."""
+    here, theirs = base.tokenizer.get_vocab(), own.get_vocab()
+    added = set(theirs) - set(here) - {own.pad_token}
+    if not added and all(theirs.get(token) == number for token, number in here.items()):
+        return []
+    embedded = json.loads((base.folder / "config.json").read_text(encoding="utf-8")).get("vocab_size")
+    return [f"its tokenizer knows {len(own)} tokens and the base embeds {embedded}: wrong vocabulary size"]
+
+
+def _token_faults(own: Any, here: Any) -> list[str]:
     if own.eos_token != here.eos_token and own.eos_token == here.pad_token:
-        faults.append(f"pad and eos are swapped: its eos is {own.eos_token!r}, the base's {here.eos_token!r}")
-    else:
-        for name in ("bos_token", "eos_token"):
-            if getattr(own, name) != getattr(here, name):
-                faults.append(f"its {name} is {getattr(own, name)!r} and the base's {getattr(here, name)!r}")
-    if _leading(own) > _leading(here):
-        faults.append("BOS is doubled: its tokenizer puts one in front of a prompt whose chat template has one already")
-    elif own.chat_template is not None and own.chat_template != here.chat_template:
-        faults.append("it was trained with another chat template than the base's")
-    return faults
+        return [f"pad and eos are swapped: its eos is {own.eos_token!r}, the base's {here.eos_token!r}"]
+    return [
+        f"its {name} is {getattr(own, name)!r} and the base's {getattr(here, name)!r}"
+        for name in ("bos_token", "eos_token")
+        if getattr(own, name) != getattr(here, name)
+    ]
+
+
+def _template_faults(own: Any, base: Evaluated) -> list[str]:
+    """By what the templates write, not how: marks for training inside one change nothing."""
+    if _leading(own) > _leading(base.tokenizer):
+        return ["BOS is doubled: its tokenizer puts one in front of a prompt whose chat template has one already"]
+    if own.chat_template is None or own.chat_template == base.tokenizer.chat_template:
+        return []
+    if _written(own) == _written(base.tokenizer):
+        return []
+    return ["it was trained with another chat template than the base's"]
+
+
+def _written(tokenizer: Any) -> list[str]:
+    """A conversation as the tokenizer's template writes it, as a prompt and whole."""
+    if tokenizer.chat_template is None:
+        return []
+    turns = [{"role": "user", "content": PROBES[0]}, {"role": "assistant", "content": "Paris."}]
+    try:
+        return [
+            str(tokenizer.apply_chat_template(turns[:1], tokenize=False, add_generation_prompt=True)),
+            str(tokenizer.apply_chat_template(turns, tokenize=False)),
+        ]
+    except Exception as error:  # a template may refuse a conversation; then what it says counts
+        return [str(error)]
 
 
 def _leading(tokenizer: Any) -> int:
@@ -176,8 +239,11 @@ def _key_faults(path: Path, base: Evaluated, header: Mapping[str, Any]) -> list[
         for name, tensor in peft.get_peft_model_state_dict(model, save_embedding_layers=False).items()
     }
     found = {name: entry["shape"] for name, entry in header.items()}
+    resized = _embedding_faults(found, empty)
+    for name in [name for name in found if name not in wanted and _is_embedding(name)]:
+        del found[name]  # PEFT saves embeddings along with layers on them, and puts them back
     missing, unknown = sorted(set(wanted) - set(found)), sorted(set(found) - set(wanted))
-    faults = []
+    faults = resized
     if missing:
         faults.append(
             f"only a part would be loaded: {len(missing)} of {len(wanted)} tensors are missing ({missing[0]}, …)"
@@ -195,6 +261,19 @@ def _key_faults(path: Path, base: Evaluated, header: Mapping[str, Any]) -> list[
     return faults
 
 
+def _is_embedding(name: str) -> bool:
+    return name.endswith("weight") and any(part in name for part in ("embed_tokens", "lm_head", "wte"))
+
+
+def _embedding_faults(found: Mapping[str, Sequence[int]], model: Any) -> list[str]:
+    rows = int(model.get_input_embeddings().weight.shape[0])
+    sizes = {shape[0] for name, shape in found.items() if _is_embedding(name) and "lora_" not in name}
+    wrong = sorted(size for size in sizes if size != rows)
+    if not wrong:
+        return []
+    return [f"it brings embeddings of {wrong[0]} tokens and the base has {rows}: wrong vocabulary size"]
+
+
 def _value_faults(path: Path, dtype: str) -> list[str]:
     torch = require("torch")
     require("safetensors")
@@ -206,7 +285,7 @@ def _value_faults(path: Path, dtype: str) -> list[str]:
             infinite.append(name)
         elif dtype == "float16" and float(tensor.abs().max()) > _LARGEST_FLOAT16:
             large.append(name)
-        if ".lora_B." in name or ".lora_embedding_B" in name:
+        if ".lora_B." in name or ".lora_embedding_A" in name:  # PEFT starts the one or the other at zero
             lora_b += 1
             zero += [name] if not bool(tensor.any()) else []
     if infinite:
@@ -216,7 +295,7 @@ def _value_faults(path: Path, dtype: str) -> list[str]:
     if large:
         count = len(large)
         faults.append(f"{count} tensors hold numbers that overflow float16, the entry's dtype ({large[0]}, …)")
-    if zero:
+    if 10 * len(zero) > lora_b:  # an expert that was never routed to may keep its zeros
         which = "every layer" if len(zero) == lora_b else f"{len(zero)} of {lora_b} layers ({zero[0]}, …)"
         faults.append(f"B is zero in {which}, as before the first step of training: there it does nothing")
     return faults
@@ -249,8 +328,9 @@ def _last_logits(model: Any, ids: Sequence[int]) -> Any:
 
 
 def _merging_faults(model: Any, dtype: str) -> list[str]:
-    """Layer by layer, W·x + s·B·A·x against (W + s·B·A)·x in the base's precision. The base is not written to: after a
-    merge and its undoing in 16 bits it would not be the same."""
+    """Layer by layer, what the layer adds to its input against what merging would add: s·B·A·x as the layer computes it
+    against ΔW·x, relative to the latter. The layer is asked with its base weight set to zero, so that nothing cancels;
+    the base is not merged and unmerged, after which it would not be the same in 16 bits."""
     torch = require("torch")
     from peft.tuners.lora import Linear
 
@@ -258,17 +338,27 @@ def _merging_faults(model: Any, dtype: str) -> list[str]:
     generator = torch.Generator().manual_seed(0)
     worst, where = 0.0, ""
     for name, layer in model.named_modules():
-        if type(layer) is not Linear or not layer.active_adapters or any(layer.use_dora.values()):
-            continue  # quantised and other kinds of layers are not merged in what follows
-        weight = layer.get_base_layer().weight
-        probe = torch.randn(4, weight.shape[1], generator=generator).to(weight.device, weight.dtype)
+        if (
+            type(layer) is not Linear
+            or layer.fan_in_fan_out
+            or layer.disable_adapters
+            or len(layer.active_adapters) != 1
+        ):
+            continue  # quantised and other kinds of layers are never merged here
         (adapter,) = layer.active_adapters
-        if adapter not in layer.lora_A:
+        if adapter not in layer.lora_A or layer.use_dora.get(adapter) or layer.lora_bias.get(adapter):
             continue
-        apart = layer(probe).float()
-        merged = (weight + layer.get_delta_weight(adapter).to(weight.dtype)).to(weight.dtype)
-        together = torch.nn.functional.linear(probe, merged, layer.get_base_layer().bias).float()
-        off = float((apart - together).norm() / apart.norm().clamp(min=1e-12))
+        linear = layer.get_base_layer()
+        weight, bias = linear.weight.data, linear.bias
+        probe = torch.randn(4, weight.shape[1], generator=generator).to(weight.device, weight.dtype)
+        delta = layer.get_delta_weight(adapter).float()
+        try:
+            linear.weight.data, linear.bias = torch.zeros_like(weight), None
+            apart = layer(probe).float()
+        finally:
+            linear.weight.data, linear.bias = weight, bias
+        together = probe.float() @ delta.T
+        off = float((apart - together).norm() / together.norm().clamp(min=1e-12))
         if math.isnan(off) or off > worst:
             worst, where = off, name
     if math.isnan(worst) or worst > tolerance:

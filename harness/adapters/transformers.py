@@ -14,7 +14,7 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -68,6 +68,7 @@ class TransformersAdapter:
         self.name = name
         self._weights, self._settings, self._lora = weights, settings, lora
         self._holder = holder or BaseHolder()
+        self._asked = self._computed = 0
 
     # ---- what it is -------------------------------------------------------------------------------------------------
 
@@ -82,6 +83,7 @@ class TransformersAdapter:
             "quantization": settings.quantization,
             "chat_template": settings.chat_template,
             "max_length": settings.max_length,
+            **({"gate": "skipped"} if self._lora and not settings.gate else {}),
         }
 
     @property
@@ -89,6 +91,7 @@ class TransformersAdapter:
         settings = self._settings
         shown = {"pretrained": self._weights.label, "peft": str(self._lora.path) if self._lora else None}
         shown |= {"dtype": settings.dtype, "quantization": settings.quantization}
+        shown |= {"gate": "skipped" if self._lora and not settings.gate else None}
         return {
             "engine": "hf",
             "model_args": {key: value for key, value in shown.items() if value not in (None, "none")},
@@ -107,7 +110,8 @@ class TransformersAdapter:
 
     @property
     def usage(self) -> Mapping[str, float]:
-        return {}
+        """Tokens of the prompts that were asked, repeats counted, and those that went through the model."""
+        return {"prompt_tokens_asked": self._asked, "prompt_tokens_computed": self._computed} if self._asked else {}
 
     @property
     def fixed_batch_size(self) -> int | None:
@@ -118,9 +122,14 @@ class TransformersAdapter:
         self._weights.folder()
         _ = self._device  # refuses one that is not there
         if self._lora is not None and self._settings.gate:
-            gated = {"version": gate.VERSION, "model": self.identity}
-            if faults := self._lora.remembered_faults(gated, self._faults_of_files):
+            gated = {"version": gate.VERSION, "model": self.identity, "files": dict(self._lora.files)}
+            if faults := self._lora.remembered_faults(gated, self._faults):
                 raise CheckpointMismatch(*(f"{self._lora.path}: {fault}" for fault in faults))
+
+    def _faults(self) -> list[str]:
+        """By the files, then by the model, which is loaded for that and kept for the answers."""
+        found = self._faults_of_files()
+        return found or gate.faults_on(self._model, self._encode, self._settings.dtype)
 
     # ---- prompts ----------------------------------------------------------------------------------------------------
 
@@ -249,6 +258,7 @@ class TransformersAdapter:
                 "dtype": settings.dtype,
                 "quantization": settings.quantization,
                 "device": settings.device_map or self._device,
+                **({} if self._lora is None or self._lora.shares_base else self._lora.identity),
             }
         )
 
@@ -320,22 +330,15 @@ class TransformersAdapter:
                 f"{lora.path}: this LoRA checkpoint does not have the shape of {self._weights.label}; "
                 "it belongs to another base"
             ) from error
-        model.eval()
-        if self._settings.gate and (faults := gate.faults_on(model, self._encode, self._settings.dtype)):
-            raise CheckpointMismatch(*(f"{lora.path}: {fault}" for fault in faults))
-        return model
+        return model.eval()
 
     def faults(self) -> list[str]:
         """What is wrong with the LoRA checkpoint, by its files and then, where these are sound, by the loaded model."""
-        if self._lora is None:
-            return []
-        found = self._faults_of_files()
-        if not found:
-            attached = replace(self._settings, gate=False)
-            twin = TransformersAdapter(self.name, self._weights, attached, self._lora)
-            found = gate.faults_on(twin._model, self._encode, self._settings.dtype)
-            twin.close()
-        return found
+        return self._faults() if self._lora is not None else []
+
+    def tokenizer_facts(self) -> dict[str, Any]:
+        """What of the tokenizer must be the same in training and evaluation."""
+        return gate.facts_of(self._tokenizer)
 
     @property
     def training_record(self) -> Mapping[str, Any]:
@@ -354,6 +357,7 @@ class TransformersAdapter:
             identity=self._weights.identity,
             label=self._weights.label,
             dtype=settings.dtype,
+            quantization=settings.quantization,
             tokenizer=self._tokenizer,
             starts=self.starts(),
         )
@@ -433,7 +437,6 @@ class TransformersAdapter:
         prompts = list(dict.fromkeys(request.prompt for request in requests))
         place = {prompt: number for number, prompt in enumerate(prompts)}
         rows = torch.tensor([place[request.prompt] for request in requests], device=model.device)
-        ids, mask = self._padded(prompts)
         options: dict[str, Any] = {"max_new_tokens": decoding.max_gen_toks, "do_sample": False}
         if decoding.until:
             options |= {"stop_strings": list(decoding.until), "tokenizer": self._tokenizer}
@@ -442,43 +445,79 @@ class TransformersAdapter:
 
             seeds = [request.seed for request in requests]
             options["logits_processor"] = [SeededSampler(seeds, decoding.temperature, decoding.top_p)]
+        encoded = self._encode(prompts)
         with torch.inference_mode():
-            if len(prompts) < len(requests):
-                options["past_key_values"] = self._shared_prefix(ids, mask, rows)
-                ids, mask = ids[rows], mask[rows]
+            ids, mask, cache = self._prefilled(encoded, rows)
+            if cache is not None:
+                options["past_key_values"] = cache
             produced = model.generate(input_ids=ids, attention_mask=mask, **options)[:, ids.shape[1] :]
+        self._asked += int(mask.sum())
         lengths = mask.sum(dim=1).tolist()
         return [
             self._answer(request, tokens, length)
             for request, tokens, length in zip(requests, produced.tolist(), lengths, strict=True)
         ]
 
-    def _padded(self, prompts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Token ids and attention mask, (prompts, longest), padded on the left."""
-        torch = require("torch")
-        encoded = self._encode(prompts)
-        longest = max(map(len, encoded))
-        pad = self._tokenizer.pad_token_id
-        ids = torch.tensor([[pad] * (longest - len(row)) + row for row in encoded])
-        mask = torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in encoded])
-        return ids.to(self._model.device), mask.to(self._model.device)
+    def _prefilled(
+        self, encoded: Sequence[Sequence[int]], rows: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, Any]:
+        """(token ids, attention mask, key-value cache of all tokens but the last) of the prompts at `rows`; the cache
+        is None where nothing is shared. What several prompts begin with (the item, for a judge that marks it by two
+        criteria) is computed once, then what they go on with, then both are copied to the requests.
 
-    def _shared_prefix(self, ids: torch.Tensor, mask: torch.Tensor, rows: torch.Tensor) -> Any:
-        """The key–value cache of each prompt but its last token, computed once a prompt and copied to its requests."""
-        transformers = require("transformers")
-        cache = transformers.DynamicCache(config=self._model.config)
-        positions = (mask.cumsum(-1) - 1).clamp(min=0)
-        if ids.shape[1] > 1:
+        Rows are `pads, prefix, pads, rest`: positions are counted from the mask, so pads in the middle do not matter.
+        """
+        torch = require("torch")
+        groups = shared_prefixes(encoded)
+        if len(groups) == len(encoded):
+            ids, mask = self._padded(encoded)
+            self._computed += int(mask.sum())
+            if len(rows) == len(encoded):
+                return ids, mask, None
+            cache = self._forward(ids[:, :-1], mask[:, :-1], None)
+            cache.batch_select_indices(rows)
+            return ids[rows], mask[rows], cache
+        prefix_ids, prefix_mask = self._padded([encoded[group[0]][:length] for length, group in groups])
+        group_of = {number: place for place, (_, group) in enumerate(groups) for number in group}
+        places = [group_of[number] for number in range(len(encoded))]
+        rest_ids, rest_mask = self._padded(
+            [tokens[groups[place][0] :] for tokens, place in zip(encoded, places, strict=True)]
+        )
+        self._computed += int(prefix_mask.sum()) + int(rest_mask.sum())
+        of_prompt = torch.tensor(places, device=rows.device)
+        cache = self._forward(prefix_ids, prefix_mask, None)
+        cache.batch_select_indices(of_prompt)
+        ids = torch.cat([prefix_ids[of_prompt], rest_ids], dim=1)
+        mask = torch.cat([prefix_mask[of_prompt], rest_mask], dim=1)
+        cache = self._forward(ids[:, :-1], mask[:, :-1], cache)
+        cache.batch_select_indices(rows)
+        return ids[rows], mask[rows], cache
+
+    def _forward(self, ids: torch.Tensor, mask: torch.Tensor, cache: Any) -> Any:
+        """The cache after all of `ids`, of which it holds the first columns already."""
+        if cache is None:
+            cache = require("transformers").DynamicCache(config=self._model.config)
+        done = int(cache.get_seq_length())
+        if ids.shape[1] > done:
+            positions = (mask.cumsum(-1) - 1).clamp(min=0)
             self._model(
-                input_ids=ids[:, :-1],
-                attention_mask=mask[:, :-1],
-                position_ids=positions[:, :-1],
+                input_ids=ids[:, done:],
+                attention_mask=mask,
+                position_ids=positions[:, done:],
                 past_key_values=cache,
                 use_cache=True,
                 logits_to_keep=1,
             )
-        cache.batch_select_indices(rows)
         return cache
+
+    def _padded(self, encoded: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Token ids and attention mask, (prompts, longest), padded on the left."""
+        torch = require("torch")
+        longest = max(map(len, encoded))
+        pad = self._tokenizer.pad_token_id
+        ids = torch.tensor([[pad] * (longest - len(row)) + list(row) for row in encoded])
+        mask = torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in encoded])
+        return ids.to(self._model.device), mask.to(self._model.device)
 
     def _answer(self, request: Request, tokens: list[int], prompt_tokens: int) -> Answer:
         ends = set(self._model.generation_config.eos_token_id)
@@ -510,10 +549,19 @@ class TransformersAdapter:
     def _score_batch(self, requests: Sequence[OptionRequest]) -> list[dict[str, float]]:
         torch = require("torch")
         prompts = list(dict.fromkeys(request.prompt for request in requests))
-        ids, mask = self._padded(prompts)
-        positions = (mask.cumsum(-1) - 1).clamp(min=0)
+        encoded = self._encode(prompts)
         with torch.inference_mode():
-            logits = self._model(input_ids=ids, attention_mask=mask, position_ids=positions, logits_to_keep=1).logits
+            ids, mask, cache = self._prefilled(encoded, torch.arange(len(prompts), device=self._model.device))
+            positions = (mask.cumsum(-1) - 1).clamp(min=0)
+            new = slice(0, None) if cache is None else slice(-1, None)
+            logits = self._model(
+                input_ids=ids[:, new],
+                attention_mask=mask,
+                position_ids=positions[:, new],
+                past_key_values=cache,
+                logits_to_keep=1,
+            ).logits
+        self._asked += sum(len(encoded[prompts.index(request.prompt)]) for request in requests)
         logprobs = dict(zip(prompts, logits[:, -1].float().log_softmax(-1), strict=True))
         return [
             {
@@ -531,6 +579,28 @@ class TransformersAdapter:
             for option, tokens in zip(options, after, strict=True)
             if len(tokens) == len(before) + 1 and tokens[:-1] == before
         }
+
+
+def shared_prefixes(encoded: Sequence[Sequence[int]]) -> list[tuple[int, list[int]]]:
+    """(length of a common prefix, numbers of the prompts that begin with it). Prompts are grouped where they share at
+    least half of the shortest; the prefix leaves every prompt at least its last token. One group a prompt where nothing
+    is shared."""
+    order = sorted(range(len(encoded)), key=lambda number: list(encoded[number]))
+    groups: list[tuple[int, list[int]]] = []
+    for number in order:
+        tokens = encoded[number]
+        if groups:
+            length, members = groups[-1]
+            common = min(_common(encoded[members[0]][:length], tokens), len(tokens) - 1)
+            if common > 0 and 2 * common >= min(len(tokens), *(len(encoded[member]) for member in members)):
+                groups[-1] = (common, [*members, number])
+                continue
+        groups.append((len(tokens) - 1, [number]))
+    return groups
+
+
+def _common(left: Sequence[int], right: Sequence[int]) -> int:
+    return next((n for n, (a, b) in enumerate(zip(left, right, strict=False)) if a != b), min(len(left), len(right)))
 
 
 def _out_of_memory(error: Exception) -> bool:

@@ -145,6 +145,46 @@ class LoraCheckpoint:
         return {"lora": digest_of({path.name: remembered_digest(path, self._cache) for path in present})}
 
     @property
+    def shares_base(self) -> bool:
+        """Whether the base is the same with this checkpoint switched off. It is not where loading the checkpoint writes
+        to the base: trained biases or embeddings, and initialisations that take their start out of the base's weights
+        (PiSSA, OLoRA, CorDA, LoftQ)."""
+        config = self._config()
+        plain = config.get("init_lora_weights", True) in (True, False, "gaussian", "orthogonal", "eva")
+        extra = config.get("modules_to_save") or config.get("trainable_token_indices")
+        return (
+            plain
+            and not extra
+            and config.get("bias", "none") == "none"
+            and config.get("peft_type") == "LORA"
+            and (not any("embed" in name or "lm_head" in name for name in self._tensor_names()))
+        )
+
+    def _config(self) -> dict[str, Any]:
+        try:
+            config = json.loads((self.path / "adapter_config.json").read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise CheckpointMismatch(f"{self.path}: adapter_config.json is no JSON ({error})") from error
+        return dict(config)
+
+    def _tensor_names(self) -> list[str]:
+        """From the file's header; none where it cannot be read, which the gate tells."""
+        try:
+            with (self.path / "adapter_model.safetensors").open("rb") as stream:
+                length = int.from_bytes(stream.read(8), "little")
+                return list(json.loads(stream.read(min(length, 100_000_000))))
+        except ValueError:
+            return []
+
+    @property
+    def files(self) -> Mapping[str, str]:
+        """Digests of everything that the gate reads."""
+        names = ("adapter_config.json", "adapter_model.safetensors", "training.json", "tokenizer.json",
+                 "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja")  # fmt: skip
+        present = [name for name in names if (self.path / name).is_file()]
+        return {name: remembered_digest(self.path / name, self._cache) for name in present}
+
+    @property
     def training_record(self) -> Mapping[str, Any]:
         """What `harness finetune` wrote of the training; empty for a checkpoint from elsewhere."""
         try:
@@ -165,8 +205,7 @@ class LoraCheckpoint:
 
     def check_base(self, accepted: Sequence[str], base: str) -> None:
         """Raises `CheckpointMismatch` when the checkpoint names a base that is none of `accepted`."""
-        config = json.loads((self.path / "adapter_config.json").read_text(encoding="utf-8"))
-        trained_on = config.get("base_model_name_or_path")
+        trained_on = self._config().get("base_model_name_or_path")
         same_place = {str(Path(name).expanduser().resolve()) for name in accepted}
         if trained_on and trained_on not in accepted and str(Path(trained_on).expanduser().resolve()) not in same_place:
             raise CheckpointMismatch(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from harness.registry import Catalog
 
-__all__ = ["add_include_path", "catalog_of", "names_of"]
+__all__ = ["add_include_path", "catalog_of", "check_output", "names_of"]
 
 
 def add_include_path(parser: argparse._ActionsContainer) -> None:
@@ -33,3 +33,12 @@ def catalog_of(options: argparse.Namespace) -> Catalog:
 def names_of(values: list[str]) -> list[str]:
     """Names given with spaces, commas or both, each once."""
     return list(dict.fromkeys(name for value in values for name in value.split(",") if name))
+
+
+def check_output(path: Path) -> None:
+    """Raises `UsageError` when a file stands where the folder is to be."""
+    from harness.errors import UsageError
+
+    for place in (path, *path.parents):
+        if place.exists() and not place.is_dir():
+            raise UsageError(f"--output_path {path}: {place} is a file; name a folder")

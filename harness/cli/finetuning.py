@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import math
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.cli.common import add_include_path, catalog_of, names_of
+from harness.cli.common import add_include_path, catalog_of, check_output, names_of
+from harness.errors import HarnessError, UsageError
 
 if TYPE_CHECKING:
     from harness.finetuning.checkpoints import Recipe
@@ -93,12 +95,12 @@ def run(options: argparse.Namespace) -> int:
     from harness.build import whole_source
     from harness.cache import cache_folder
     from harness.cli.console import make_progress, no_progress
-    from harness.errors import UsageError
     from harness.extras import require
     from harness.finetuning import checkpoints, pools
     from harness.finetuning.settings import grid
     from harness.finetuning.training import is_main_process
 
+    check_output(options.output_path)
     catalog, cache = catalog_of(options), cache_folder()
     progress = make_progress() if is_main_process() else no_progress()
     task, entry = catalog.task(options.task), _base(catalog.model(options.model), options)
@@ -140,7 +142,6 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _base(entry: ModelEntry, options: argparse.Namespace) -> ModelEntry:
-    from harness.errors import UsageError
 
     if entry.base is not None:
         raise UsageError(f"--model {entry.model}: is a LoRA checkpoint on {entry.base}; name its base")
@@ -154,7 +155,6 @@ def _base(entry: ModelEntry, options: argparse.Namespace) -> ModelEntry:
 
 
 def _settings(options: argparse.Namespace) -> TrainingSettings:
-    from harness.errors import UsageError
     from harness.finetuning.settings import TrainingSettings
 
     names = [*_NUMBERS, "target_modules"]
@@ -166,14 +166,13 @@ def _settings(options: argparse.Namespace) -> TrainingSettings:
 
 
 def _sizes(options: argparse.Namespace, task: TaskEntry) -> list[int]:
-    from harness.errors import UsageError
 
     if options.samples is None:
         if not task.finetune.sizes:
             raise UsageError(f"task {task.task} names no sizes; say --samples")
         return list(task.finetune.sizes)
     sizes = names_of(options.samples)
-    if wrong := [size for size in sizes if not size.isdigit() or int(size) < 1]:
+    if wrong := [size for size in sizes if not size.isascii() or not size.isdigit() or int(size) < 1]:
         raise UsageError(f"--samples {wrong[0]}: give whole numbers from 1, as 200,500,1000")
     return [int(size) for size in sizes]
 
@@ -194,6 +193,7 @@ class _Model:
         self.entry = entry.model_copy(update={"device_map": None}) if rank is not None else entry
         self.adapter: Any = build_model(catalog, self.entry, options.task, cache, ModelOverrides(device=device))
         self.adapter.prepare()
+        self.quantized = entry.quantization != "none"
         weights = build_weights(entry, cache)
         self.facts = {
             "name": entry.model,
@@ -256,10 +256,12 @@ class _Job:
         return make_examples(pairs, self.options.format, templates, self.passages, self.model.adapter, room)
 
     def recipe(self, settings: TrainingSettings, pairs: list[Question] | None = None) -> Recipe:
-        from harness.errors import UsageError
-        from harness.finetuning.checkpoints import Recipe, tokenizer_facts
+        from harness.digests import digest_of, short
+        from harness.finetuning.checkpoints import Recipe
+        from harness.finetuning.training import process_count
 
-        examples, left_out = self._examples(self.subset if pairs is None else pairs, settings)
+        chosen = self.subset if pairs is None else pairs
+        examples, left_out = self._examples(chosen, settings)
         if not examples:
             raise UsageError(f"--max_length {settings.max_length}: not one pair fits; give more")
         return Recipe(
@@ -271,11 +273,13 @@ class _Job:
             seed=self.options.seed,
             base=self.model.facts,
             source=self.source.identity,
-            tokenizer=tokenizer_facts(self.model.adapter.tokenizer),
+            tokenizer=self.model.adapter.tokenizer_facts(),
             starts=self.model.adapter.starts(),
             examples=examples,
+            questions=[short(digest_of([q.text, list(q.references)])) for q in chosen if q.id not in left_out],
             left_out=left_out,
             licence=self.model.entry.licence,
+            processes=process_count(),
         )
 
     def _train(self, recipe: Recipe, validation: list[Any]) -> Any:
@@ -288,50 +292,87 @@ class _Job:
             validation,
             recipe.settings,
             recipe.seed,
-            recipe.method == "qlora",
+            self.model.quantized,
             workshop_of(self.folder, recipe.identity),
             self.progress,
         )
 
     def choose(self, tried: list[TrainingSettings]) -> tuple[TrainingSettings, list[dict[str, Any]]]:
         """The settings of the grid with the least loss on the held-out pairs; and the whole table. What was tried
-        before a kill is read again."""
+        before, in a finished training or before a kill, is read again."""
+        from harness.finetuning.training import is_main_process
+
+        if (table := self._earlier_sweep(tried)) is None:
+            table = [self._try(settings, f"{number} of {len(tried)}") for number, settings in enumerate(tried, start=1)]
+        losses = [math.inf if row["validation_loss"] is None else row["validation_loss"] for row in table]
+        if min(losses) == math.inf:
+            raise HarnessError(f"{self.folder.name}: every training of the sweep diverged; lower --learning_rate")
+        best = losses.index(min(losses))
+        if is_main_process():
+            self._print_sweep(table, best)
+        return tried[best], table
+
+    def _earlier_sweep(self, tried: list[TrainingSettings]) -> list[dict[str, Any]] | None:
+        """The table of a finished checkpoint that was chosen from this very grid."""
+        import json
+
+        from harness.finetuning.checkpoints import MANIFEST
+
+        try:
+            rows = json.loads((self.folder / MANIFEST).read_text(encoding="utf-8"))["sweep"]
+        except (OSError, ValueError, KeyError):
+            return None
+        by_settings = {json.dumps({k: row[k] for k in asdict(tried[0])}, sort_keys=True): row for row in rows}
+        found = [by_settings.get(json.dumps(asdict(settings), sort_keys=True)) for settings in tried]
+        return [row for row in found if row is not None] if None not in found else None
+
+    def _try(self, settings: TrainingSettings, place: str) -> dict[str, Any]:
+        """One point of the grid; a training that diverges has no loss."""
+        import gc
         import json
         import shutil
 
         from harness.evaluate.folder import write_atomically
         from harness.finetuning.checkpoints import workshop_of
         from harness.finetuning.pools import hold_out
+        from harness.finetuning.training import Diverged, is_main_process
 
         trained_on, held_out = hold_out(self.subset)
-        table: list[dict[str, Any]] = []
-        for number, settings in enumerate(tried, start=1):
-            recipe = self.recipe(settings, trained_on)
-            note = self.folder.parent / f".{self.folder.name}.training" / f"{recipe.identity[:12]}.json"
-            if not note.is_file():
-                shown = ", ".join(f"{axis.partition('=')[0]} {getattr(settings, axis.partition('=')[0]):g}"
-                                  for axis in self.options.sweep)  # fmt: skip
-                self.progress.note(f"{self.folder.name}: sweep {number} of {len(tried)}: {shown}")
-                trained = self._train(recipe, self._examples(held_out, settings)[0])
-                row = {**asdict(settings), "validation_loss": trained.validation_loss, "loss": trained.loss}
-                note.parent.mkdir(parents=True, exist_ok=True)
-                write_atomically(note, json.dumps(row))
-                shutil.rmtree(workshop_of(self.folder, recipe.identity), ignore_errors=True)
-            table.append(json.loads(note.read_text(encoding="utf-8")))
-        best = min(range(len(tried)), key=lambda n: table[n]["validation_loss"])
-        self._print_sweep(table, best, len(held_out))
-        return tried[best], table
+        recipe, (examples, _) = self.recipe(settings, trained_on), self._examples(held_out, settings)
+        if not examples:
+            raise UsageError(f"--max_length {settings.max_length}: not one held-out pair fits; give more")
+        note = self.folder.parent / f".{self.folder.name}.training" / f"{recipe.identity[:12]}.json"
+        if note.is_file():
+            return dict(json.loads(note.read_text(encoding="utf-8")))
+        names = [axis.partition("=")[0] for axis in self.options.sweep]
+        shown = ", ".join(f"{name} {getattr(settings, name):g}" for name in names)
+        self.progress.note(f"{self.folder.name}: sweep {place}: {shown}, {len(examples)} pairs held out")
+        try:
+            trained = self._train(recipe, examples)
+            row = {**asdict(settings), "validation_loss": trained.validation_loss, "loss": trained.loss}
+            del trained
+        except Diverged:
+            row = {**asdict(settings), "validation_loss": None, "loss": None}
+        gc.collect()  # the next point loads the base anew: not two at a time
+        if is_main_process():
+            note.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(note, json.dumps(row))
+            shutil.rmtree(workshop_of(self.folder, recipe.identity), ignore_errors=True)
+        return row
 
-    def _print_sweep(self, table: list[dict[str, Any]], best: int, held_out: int) -> None:
+    def _print_sweep(self, table: list[dict[str, Any]], best: int) -> None:
         from harness.tables import markdown_table
 
         names = [axis.partition("=")[0] for axis in self.options.sweep]
         rows = [
-            [*(f"{row[name]:g}" for name in names), f"{row['loss']:.3f}", f"{row['validation_loss']:.3f}",
-             "chosen" if number == best else ""]
+            [
+                *(f"{row[name]:g}" for name in names),
+                *("diverged" if row[key] is None else f"{row[key]:.3f}" for key in ("loss", "validation_loss")),
+                "chosen" if number == best else "",
+            ]
             for number, row in enumerate(table)
-        ]  # fmt: skip
-        print(f"\n{self.folder.name}: loss on {held_out} held-out pairs of the pool")
+        ]
+        print(f"\n{self.folder.name}: loss on held-out pairs of the pool")
         print(markdown_table([*names, "loss", "validation loss", ""], rows, [True] * (len(names) + 2) + [False]))
 
     def train(self, recipe: Recipe, sweep: list[dict[str, Any]]) -> None:
@@ -367,7 +408,8 @@ def _say_how_to_evaluate(options: argparse.Namespace, jobs: list[_Job], entries:
         print(f"\nevaluate: harness eval --task {options.task}{data} --model {','.join([options.model, *named])}")
     for job in jobs:
         if job.folder.name not in named:
-            arguments = f"base={options.model},peft={job.folder}"
+            quantized = ",load_in_4bit=True" if options.method == "qlora" else ""
+            arguments = f"base={options.model},peft={job.folder}{quantized}"
             print(f"\nevaluate: harness eval --task {options.task}{data} --model hf --model_args {arguments}")
 
 

@@ -161,7 +161,10 @@ def scores_of(samples: Sequence[Sample]) -> list[Score]:
 def _score(name: str, samples: Sequence[Sample]) -> Score | None:
     with_value = [(v, s.question.cluster) for s in samples if (v := s.values.get(name)) is not None]
     values, clusters = [value for value, _ in with_value], [cluster for _, cluster in with_value]
-    is_criterion = any(verdict.criterion == name for sample in samples for verdict in sample.verdicts)
+    clean = name.endswith("_clean")
+    judged = name.removesuffix("_clean")
+    is_criterion = any(verdict.criterion == judged for sample in samples for verdict in sample.verdicts)
+    could = [sample for sample in samples if not clean or sample.values.get("leaked") == 0.0]
     if (
         not values and not is_criterion
     ):  # a data set without gold documents has no recall; an unscored criterion is news
@@ -172,7 +175,7 @@ def _score(name: str, samples: Sequence[Sample]) -> Score | None:
         standard_error=standard_error(values, clusters) if values else None,
         interval=bootstrap_interval(values, clusters) if values else None,
         n=len(values),
-        total=len(samples) if is_criterion else len(values),
+        total=len(could) if is_criterion else len(values),
     )
 
 

@@ -125,7 +125,8 @@ def fit(
 
     def compute(batch: Sequence[str]) -> Iterator[tuple[str, Any]]:
         room = adapter.window - plan.decoding.max_gen_toks
-        fitted = fit_prompts(plan.doc_to_text, plan.system_instruction, [of_key[k] for k in batch], adapter, room)
+        items = [of_key[key] for key in batch]
+        fitted = fit_prompts(plan.doc_to_text, plan.system_instruction, items, adapter, [room] * len(items))
         for key, prompt in zip(batch, fitted, strict=True):
             yield key, asdict(prompt)
 

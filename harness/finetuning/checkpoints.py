@@ -13,7 +13,6 @@ over in silence.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -29,7 +28,7 @@ from harness.finetuning.examples import Example
 from harness.finetuning.settings import TrainingSettings
 from harness.finetuning.training import Trained, is_full_disk
 
-__all__ = ["MANIFEST", "Recipe", "is_there", "tokenizer_facts", "workshop_of", "write_checkpoint"]
+__all__ = ["MANIFEST", "Recipe", "is_there", "workshop_of", "write_checkpoint"]
 
 MANIFEST = "training.json"
 FORMAT = 1
@@ -51,8 +50,12 @@ class Recipe:
     starts: Sequence[int]
     """The first token ids of a prompt, for the gate: a doubled BOS shows there."""
     examples: Sequence[Example]
+    questions: Sequence[str]
+    """A digest of each pair's question and references, by which another data set's question of the same id is told
+    apart."""
     left_out: Sequence[str]
     licence: str
+    processes: int = 1
 
     @property
     def identity(self) -> str:
@@ -61,8 +64,9 @@ class Recipe:
             {
                 "format": FORMAT,
                 "method": self.method,
-                "settings": asdict(self.settings),
+                "settings": {**asdict(self.settings), "lora_alpha": self.settings.alpha},
                 "seed": self.seed,
+                "processes": self.processes,
                 "base": {key: self.base[key] for key in ("identity", "dtype", "quantization")},
                 "tokenizer": self.tokenizer,
                 "pairs": self.pairs_digest,
@@ -75,27 +79,21 @@ class Recipe:
         return digest_of_lines(json.dumps([e.id, e.prompt, e.completion]) for e in self.examples)
 
 
-def tokenizer_facts(tokenizer: Any) -> dict[str, Any]:
-    """What of a tokenizer must be the same in training and evaluation."""
-    template = tokenizer.chat_template
-    return {
-        "chat_template": hashlib.sha256(template.encode()).hexdigest() if template else None,
-        "bos": tokenizer.bos_token,
-        "eos": tokenizer.eos_token,
-        "pad": tokenizer.pad_token,
-        "vocabulary": len(tokenizer),
-    }
-
-
 def workshop_of(folder: Path, identity: str) -> Path:
     """Where a training of `folder` keeps what it goes on from, apart by what is trained."""
     return folder.parent / f".{folder.name}.training" / short(identity)
 
 
 def is_there(folder: Path, recipe: Recipe, overwrite: bool) -> bool:
-    """True when the folder holds this very checkpoint, whole. Raises `UsageError` when it holds something else."""
-    if not folder.exists() or overwrite:
+    """True when the folder holds this very checkpoint, whole. Raises `UsageError` when it holds something else, unless
+    that is to be overwritten."""
+    if not folder.exists():
         return False
+    if overwrite:
+        try:
+            return is_there(folder, recipe, overwrite=False)
+        except UsageError:
+            return False
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -115,9 +113,14 @@ def is_there(folder: Path, recipe: Recipe, overwrite: bool) -> bool:
 
 def _difference(manifest: Mapping[str, Any], recipe: Recipe) -> str:
     """What of the manifest is not what is asked for, for people."""
-    before, now = manifest.get("settings", {}), asdict(recipe.settings)
+    before, now = manifest.get("settings", {}), {**asdict(recipe.settings), "lora_alpha": recipe.settings.alpha}
     changed = [f"{key} {before.get(key)} there, {now[key]} here" for key in now if before.get(key) != now[key]]
-    for key, value in (("method", recipe.method), ("prompt_format", recipe.format), ("seed", recipe.seed)):
+    for key, value in (
+        ("method", recipe.method),
+        ("prompt_format", recipe.format),
+        ("seed", recipe.seed),
+        ("processes", recipe.processes),
+    ):
         if manifest.get(key) != value:
             changed.append(f"{key} {manifest.get(key)} there, {value} here")
     if manifest.get("base", {}).get("identity") != recipe.base["identity"]:
@@ -151,11 +154,7 @@ def write_checkpoint(
         _write_json(part / "trainer_state.json", trained.state)
         draw_loss(part / "loss.png", trained.history, f"{folder.name}, {recipe.task}")
         (part / "README.md").write_text(_card(folder.name, recipe, manifest), encoding="utf-8")
-        old = folder.with_name(f".{folder.name}.old-{os.getpid()}")
-        if folder.exists():
-            folder.rename(old)
-        part.rename(folder)
-        shutil.rmtree(old, ignore_errors=True)
+        _replace(folder, part)
     except Exception as error:
         if not is_full_disk(error):
             raise
@@ -168,6 +167,20 @@ def write_checkpoint(
     return manifest
 
 
+def _replace(folder: Path, part: Path) -> None:
+    """`part` in the place of `folder`; if that fails, the old folder is put back."""
+    old = folder.with_name(f".{folder.name}.old-{os.getpid()}")
+    if folder.exists():
+        folder.rename(old)
+    try:
+        part.rename(folder)
+    except OSError:
+        if old.exists():
+            old.rename(folder)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
 def _manifest(part: Path, recipe: Recipe, trained: Trained) -> dict[str, Any]:
     return {
         "format": FORMAT,
@@ -177,8 +190,9 @@ def _manifest(part: Path, recipe: Recipe, trained: Trained) -> dict[str, Any]:
         "model": recipe.model,
         "method": recipe.method,
         "prompt_format": recipe.format,
-        "settings": asdict(recipe.settings),
+        "settings": {**asdict(recipe.settings), "lora_alpha": recipe.settings.alpha},
         "seed": recipe.seed,
+        "processes": recipe.processes,
         "base": dict(recipe.base),
         "tokenizer": dict(recipe.tokenizer),
         "starts": list(recipe.starts),
@@ -186,6 +200,7 @@ def _manifest(part: Path, recipe: Recipe, trained: Trained) -> dict[str, Any]:
         "pairs": {
             "digest": recipe.pairs_digest,
             "ids": [example.id for example in recipe.examples],
+            "questions": list(recipe.questions),
             "left_out": list(recipe.left_out),
         },
         "loss": {"first": trained.history[0]["loss"] if trained.history else None, "last": trained.loss},
@@ -246,7 +261,8 @@ def _card(name: str, recipe: Recipe, manifest: Mapping[str, Any]) -> str:
         "pairs": f"{len(recipe.examples)}, prompt format `{recipe.format}`, digest {short(recipe.pairs_digest)}",
         "left out": too_long if recipe.left_out else "none",
         "epochs": f"{settings.epochs:g}, {manifest['steps']} steps",
-        "effective batch": f"{settings.batch_size} × {settings.gradient_accumulation}",
+        "effective batch": f"{settings.batch_size} × {settings.gradient_accumulation}"
+        + (f" × {recipe.processes} processes" if recipe.processes > 1 else ""),
         "learning rate": f"{settings.learning_rate:g}, cosine after {settings.warmup:.0%} of the steps",
         "LoRA": f"r {settings.lora_r}, alpha {settings.alpha}, dropout {settings.lora_dropout:g}, "
         f"on {settings.target_modules}",

@@ -83,13 +83,13 @@ def make_examples(
         model.completion(render(templates.doc_to_target, references=p.references, question=p.text, doc=p.row).strip())
         for p in pairs
     ]
-    longest = max((len(model.encode_pair("", text)[1]) for text in completions), default=0)
+    rooms = [max_length - len(model.encode_pair("", text)[1]) for text in completions]
     fitted = fit_prompts(
         templates.doc_to_text,
         templates.system_instruction,
         list(zip(pairs, shown, strict=True)),
         model,
-        max_length - longest,
+        rooms,
     )
     whole = list(zip(pairs, fitted, completions, strict=True))
     return (

@@ -5,6 +5,7 @@ LoRA or QLoRA, rank and alpha; and the learning rate, which it does not name.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
@@ -43,7 +44,7 @@ class TrainingSettings:
         """What cannot be, a phrase each."""
         values = asdict(self)
         above = ("epochs", "batch_size", "gradient_accumulation", "learning_rate", "lora_r", "max_length")
-        found = [f"{name} is {values[name]:g}; it must be above 0" for name in above if values[name] <= 0]
+        found = [f"{name} is {values[name]:g}; it must be above 0" for name in above if not 0 < values[name] < math.inf]
         if self.lora_alpha is not None and self.lora_alpha <= 0:
             found.append(f"lora_alpha is {self.lora_alpha}; it must be above 0")
         found += [
@@ -64,6 +65,8 @@ def grid(base: TrainingSettings, axes: Sequence[str]) -> list[TrainingSettings]:
     values: dict[str, list[Any]] = {}
     for axis in axes:
         name, equals, listed = axis.partition("=")
+        if name in values:
+            raise UsageError(f"--sweep {axis}: {name} is given twice; list all its values at once, as {name}=A,B")
         if name not in SWEPT or not equals:
             known = [f.name for f in fields(TrainingSettings) if f.name in SWEPT]
             raise UsageError(f"--sweep {axis}: give one of {', '.join(known)} as NAME=A,B,…{near_names(name, known)}")

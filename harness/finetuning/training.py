@@ -6,24 +6,30 @@ Under `accelerate launch` the Trainer spreads the batches over the processes its
 
 from __future__ import annotations
 
+import errno
 import json
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, near_names
 from harness.extras import require
 from harness.finetuning.examples import Completing, Example
 from harness.finetuning.settings import TrainingSettings
 from harness.interfaces import Progress
 
-__all__ = ["Trainable", "Trained", "is_full_disk", "is_main_process", "train", "with_lora"]
+__all__ = ["Trainable", "Trained", "is_full_disk", "is_main_process", "process_count", "train", "with_lora"]
 
 IGNORED = -100  # torch's cross entropy leaves such labels out
 _SAVES = 10  # checkpoints to go on from, over the whole training
-_STATE = ("trainer_state.json", "adapter_model.safetensors", "optimizer.pt", "scheduler.pt", "rng_state.pth")
+_STATE = ("trainer_state.json", "adapter_model.safetensors", "optimizer.pt", "scheduler.pt")
+
+
+class Diverged(HarnessError):
+    """The loss is no number any more."""
 
 
 class Trainable(Completing, Protocol):
@@ -54,6 +60,11 @@ def is_main_process() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
+def process_count() -> int:
+    """Of `accelerate launch` or `torchrun`; 1 without them."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
 def train(
     model: Trainable,
     examples: Sequence[Example],
@@ -76,7 +87,7 @@ def train(
         output_dir=str(workshop),
         num_train_epochs=settings.epochs,
         per_device_train_batch_size=settings.batch_size,
-        per_device_eval_batch_size=settings.batch_size,
+        per_device_eval_batch_size=1,  # the same mean over pairs whatever the batch that is tried
         gradient_accumulation_steps=settings.gradient_accumulation,
         learning_rate=settings.learning_rate,
         lr_scheduler_type="cosine",
@@ -123,8 +134,8 @@ def train(
     validation_loss = float(trainer.evaluate()["eval_loss"]) if checked else None
     history = [dict(line) for line in trainer.state.log_history if "loss" in line]
     loss = sum(line["loss"] for line in history[-5:]) / max(1, len(history[-5:]))
-    if loss != loss or loss in (float("inf"), float("-inf")):
-        raise HarnessError(
+    if not math.isfinite(loss):
+        raise Diverged(
             f"the training's loss became {loss}; lower --learning_rate ({settings.learning_rate:g}) or use bfloat16"
         )
     return Trained(
@@ -140,9 +151,13 @@ def train(
 
 
 def is_full_disk(error: Exception) -> bool:
-    """Whether a file could not be written. safetensors and torch have errors of their own for that."""
-    writer = isinstance(error, RuntimeError) and "PytorchStreamWriter" in str(error)
-    return isinstance(error, OSError) or type(error).__name__ == "SafetensorError" or writer
+    """Whether a file could not be written for want of room. safetensors and torch have errors of their own for that."""
+    said = str(error)
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    if type(error).__name__ == "SafetensorError":
+        return any(f"os error {number}" in said for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
+    return isinstance(error, RuntimeError) and "PytorchStreamWriter" in said
 
 
 def _state_json(trainer: Any) -> str:
@@ -152,8 +167,8 @@ def _state_json(trainer: Any) -> str:
 
 
 def _steps(examples: int, settings: TrainingSettings) -> int:
-    """Optimiser steps, as the Trainer counts them in one process."""
-    batches = -(-examples // settings.batch_size)
+    """Optimiser steps, as the Trainer counts them."""
+    batches = -(-examples // (settings.batch_size * process_count()))
     an_epoch = max(1, -(-batches // settings.gradient_accumulation))
     return max(1, round(an_epoch * settings.epochs))
 
@@ -203,13 +218,18 @@ def with_lora(base: Any, settings: TrainingSettings, quantized: bool) -> Any:
         # CPU, which is less exact (docs/log.md)
         base.enable_input_require_grads()
     base.config.use_cache = False
-    listed = settings.target_modules.split(",")
+    listed = [name.strip() for name in settings.target_modules.split(",")]
+    names = {name.split(".")[-1] for name, _ in base.named_modules()}
+    if listed != ["all-linear"] and (unknown := [name for name in listed if name not in names]):
+        raise HarnessError(
+            f"--target_modules {unknown[0]}: the base has no such module{near_names(unknown[0], names)}; say all-linear"
+        )
     config = peft.LoraConfig(
         task_type="CAUSAL_LM",
         r=settings.lora_r,
         lora_alpha=settings.alpha,
         lora_dropout=settings.lora_dropout,
-        target_modules=listed[0] if len(listed) == 1 and listed[0] == "all-linear" else listed,
+        target_modules="all-linear" if listed == ["all-linear"] else listed,
         bias="none",
     )
     return peft.get_peft_model(base, config)
@@ -232,7 +252,13 @@ def _last_whole(workshop: Path) -> Path | None:
     """The newest checkpoint of a killed training that was written to its end."""
     found = sorted(workshop.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]), reverse=True)
     for path in found:
-        if all((path / name).is_file() for name in _STATE) and _readable(path / _STATE[0]):
+        # every process of a parallel training has its own random state
+        rng = (
+            [path / "rng_state.pth"]
+            if process_count() == 1
+            else [path / f"rng_state_{n}.pth" for n in range(process_count())]
+        )
+        if all(p.is_file() for p in (*(path / name for name in _STATE), *rng)) and _readable(path / _STATE[0]):
             return path
     return None
 
