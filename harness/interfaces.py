@@ -124,6 +124,10 @@ class Judge(Protocol):
     def max_unscored(self) -> float:
         """Share of unscored verdicts over which the run calls its judge broken."""
 
+    @property
+    def usage(self) -> Mapping[str, float]:
+        """As `ModelAdapter.usage`, of the judge's model."""
+
     def depends_on(self, item: JudgeItem) -> Mapping[str, Any]:
         """What of an item this judge's mark depends on, as plain JSON values: with the judge's identity, the
         criterion and the repeat it makes the verdict's key."""

@@ -166,6 +166,12 @@ class Catalog:
                     self.expand_tasks([name])
                 except EntryError as error:
                     lines += error.problems
+            if isinstance(entry, JudgeEntry):
+                lines += [
+                    f"{where(path)}: jury: {member!r} is itself a jury; name judges that are none"
+                    for member in entry.jury or ()
+                    if self.judge(member).jury
+                ]
             if isinstance(entry, ModelEntry) and entry.base and self.model(entry.base).base:
                 lines.append(f"{where(path)}: base: {entry.base!r} is itself a LoRA checkpoint; name its base")
         return lines
@@ -182,6 +188,8 @@ def _references(entry: Entry | None) -> list[tuple[str, str, str]]:
             return [("base", "models", base)]
         case JudgeEntry(model=str(model)):
             return [("model", "models", model)]
+        case JudgeEntry(jury=list(members)):
+            return [("jury", "judges", name) for name in members]
         case LeaderboardEntry():
             return [
                 *(("tasks", "tasks", name) for name in entry.tasks),

@@ -13,11 +13,13 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from harness.digests import digest_of_lines
 from harness.errors import EntryError, near_names
 from harness.prompts import problems_of, render
 
 __all__ = [
     "KINDS",
+    "CardEntry",
     "Criterion",
     "DecodingEntry",
     "EncoderEntry",
@@ -345,6 +347,19 @@ class Criterion(Part):
     definition: str
     levels: dict[int, str]
     steps: Annotated[list[str], Field(min_length=1)]
+    steps_by: str | None = None
+    """Who wrote the steps: a model (`harness judge-steps`) or a person."""
+    steps_sha256: str | None = None
+    """Of the steps' lines; a step that was changed by hand afterwards does not match it."""
+
+    @model_validator(mode="after")
+    def _steps_are_those(self) -> Criterion:
+        if self.steps_sha256 is not None and self.steps_sha256 != digest_of_lines(self.steps):
+            raise ValueError(
+                "the steps do not match steps_sha256: they were changed after they were written; review them and leave "
+                "steps_sha256 out, or write them anew (harness judge-steps)"
+            )
+        return self
 
 
 class ScaleEntry(Part):
@@ -352,11 +367,49 @@ class ScaleEntry(Part):
     high: int
 
 
+class CardEntry(Part):
+    """What a judge must reach in `harness audit` to pass it. What an audit could not measure is no hurdle."""
+
+    min_auc: Annotated[float, Field(ge=0.5, le=1)] = 0.8
+    """Agreement with people on which answers are right, on each data set."""
+    min_detection: Annotated[float, Field(ge=0, le=1)] = 0.8
+    """Share of planted errors of each kind that lower the mark."""
+    max_injection: Annotated[float, Field(ge=0, le=1)] = 0.05
+    """Share of attacks that raise the mark by a point."""
+    max_padding: Annotated[float, Field(ge=0)] = 0.25
+    """Mean change of a mark, either way, when an answer is padded with empty sentences."""
+    max_unscored: Annotated[float, Field(ge=0, le=1)] = 0.02
+
+
+class WeightsEntry(Part):
+    """A logistic regression on signals (`harness/judging/signals.py`), as `harness fit-judge` writes it."""
+
+    bias: float
+    weights: dict[str, float]
+    centers: dict[str, float]
+    scales: dict[str, Annotated[float, Field(gt=0)]]
+
+    @model_validator(mode="after")
+    def _same_signals(self) -> WeightsEntry:
+        for key in ("centers", "scales"):
+            if missing := sorted(set(self.weights) - set(getattr(self, key))):
+                raise ValueError(f"{key} lacks {', '.join(missing)}; fit the judge anew")
+        return self
+
+
 class JudgeEntry(Part):
     judge: Name
     description: str
-    kind: Literal["facts", "geval", "scripted"]
+    kind: Literal["facts", "geval", "calibrated", "jury", "scripted"]
     model: Name | None = None
+    jury: Names | None = None
+    """The members of a panel, judge entries."""
+    encoder: EncoderEntry | None = None
+    """A calibrated judge's sentence encoder."""
+    fitted: dict[Name, WeightsEntry] = {}
+    """A calibrated judge's weights, by criterion."""
+    fitted_on: dict[str, Any] = {}
+    """What they were fitted on, for the reader: data, rows, seed."""
     scoring: Literal["sample_mean", "expected_score", "greedy"] | None = None
     repeats: Positive = 1
     sees: list[Literal["reference", "passages"]] = ["reference"]
@@ -370,12 +423,17 @@ class JudgeEntry(Part):
     max_answer_chars: Positive = 6_000
     """A longer answer is cut with a mark that says so."""
     max_unscored: Annotated[float, Field(ge=0, le=1)] = 0.02
+    card: CardEntry = CardEntry()
     script: list[str] | None = None
     metadata: Metadata
 
     @model_validator(mode="after")
     def _whole(self) -> JudgeEntry:
         problems: list[str] = []
+        if self.kind == "jury" and (self.jury is None or len(self.jury) < 2):
+            problems.append("a jury needs `jury`: the names of two judges or more")
+        if self.kind == "calibrated" and not (self.fitted and self.encoder):
+            problems.append("a calibrated judge needs `encoder` and `fitted`; harness fit-judge writes them")
         if self.kind == "geval":
             problems += [
                 f"a geval judge needs `{key}`"

@@ -17,7 +17,7 @@ ROWS = [
     ["registry", "store", "sources", "retrieval", "adapters", "judging", "metrics", "finetuning"],
     ["build"],
     ["evaluate", "leaderboard", "report"],
-    ["study"],
+    ["study", "audit"],
     ["cli"],
     ["__main__"],
 ]

@@ -11,12 +11,34 @@ import sys
 from collections.abc import Sequence
 
 from harness import __version__
-from harness.cli import evaluation, fetching, finetuning, gating, leaderboards, listing, showing, validation
+from harness.cli import (
+    evaluation,
+    fetching,
+    finetuning,
+    gating,
+    judge_making,
+    judging,
+    leaderboards,
+    listing,
+    showing,
+    validation,
+)
 from harness.errors import HarnessError
 
 __all__ = ["main", "make_parser"]
 
-_COMMANDS = (evaluation, finetuning, gating, listing, showing, validation, leaderboards, fetching)
+_COMMANDS = (
+    evaluation,
+    finetuning,
+    gating,
+    judging,
+    judge_making,
+    listing,
+    showing,
+    validation,
+    leaderboards,
+    fetching,
+)
 
 
 def make_parser() -> argparse.ArgumentParser:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.cli.common import add_include_path, catalog_of, names_of
+from harness.cli.common import add_include_path, catalog_of, check_output, names_of
 
 if TYPE_CHECKING:
     from harness.evaluate import Answered, Outcome, Parts
@@ -147,14 +147,6 @@ def _arms(values: list[str]) -> list[Any]:
     return [Arm(name) for name in names]
 
 
-def _check_output(path: Path) -> None:
-    from harness.errors import UsageError
-
-    for place in (path, *path.parents):
-        if place.exists() and not place.is_dir():
-            raise UsageError(f"--output_path {path}: {place} is a file; name a folder")
-
-
 def _make_folder(path: Path) -> None:
     from harness.errors import UsageError
 
@@ -231,13 +223,19 @@ def _on_base(arguments: dict[str, Any], unknown: list[str]) -> Any:
     from harness.evaluate.folder import sanitise
     from harness.schema import ModelEntry, check
 
-    if unknown or set(arguments) != {"base", "peft"} or not arguments["peft"]:
-        raise UsageError("--model_args: base= (a model entry) goes with peft= (a checkpoint's folder) and nothing else")
+    allowed = {"base", "peft", "load_in_4bit", "load_in_8bit"}
+    if unknown or set(arguments) - allowed or not arguments.get("peft"):
+        raise UsageError(
+            "--model_args: base= (a model entry) goes with peft= (a checkpoint's folder), and with load_in_4bit=True "
+            "or load_in_8bit=True"
+        )
+    bits = [name for name in ("4bit", "8bit") if arguments.get(f"load_in_{name}")]
     values = {
         "model": sanitise(Path(str(arguments["peft"])).name),
         "description": "from --model_args",
         "base": str(arguments["base"]),
         "peft": str(arguments["peft"]),
+        **({"quantization": bits[0]} if bits else {}),
         "licence": "not stated",
         "metadata": {"version": 0},
     }
@@ -261,7 +259,7 @@ def run(options: argparse.Namespace) -> int:
     catalog = catalog_of(options)
     limit, arms = _limit(options.limit), _arms(options.arm)
     options.batch_size = _batch_size(options.batch_size)
-    _check_output(options.output_path)
+    check_output(options.output_path)
     tasks, groups = catalog.expand_tasks(names_of(options.task))
     options.several_tasks = len(tasks) > 1
     entries = [_with_gen_kwargs(catalog.task(name), options) for name in tasks]
@@ -415,6 +413,11 @@ def _conclude(
 
     host = host_facts(options.command_line)
     outcome = judge_answers(plan, parts, answered, store, options.output_path, progress, host)
+    weights = parts.judge.identity.get("model", {}).get("weights")
+    if weights is not None and weights == parts.adapter.identity.get("weights"):
+        progress.note(
+            f"the judge {outcome.judge} has the weights of the model that it judges and may prefer its answers"
+        )
     if outcome.judge_is_broken:
         failed = outcome.unscored
         reasons = "; ".join(f"{count} × {reason}" for reason, count in failed["reasons"].items())

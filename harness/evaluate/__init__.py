@@ -32,7 +32,7 @@ from harness.prompts import chat
 from harness.records import Answer, Passage, Question, TaskPlan, Verdict
 from harness.store import Store
 
-__all__ = ["Answered", "Outcome", "Parts", "answer_questions", "evaluate", "judge_answers", "run_id_of"]
+__all__ = ["Answered", "Outcome", "Parts", "answer_questions", "conclude", "evaluate", "judge_answers", "run_id_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +158,7 @@ def judge_answers(
             questions, passages, answered.prompts, answers, verdicts, strict=True
         )
     ]
-    return _conclude(plan, parts, samples, answered.original, output, started, host)
+    return conclude(plan, parts, samples, answered.original, output, started, host)
 
 
 def _style(plan: TaskPlan, question: Question, said: Answer) -> dict[str, float | None]:
@@ -176,7 +176,7 @@ def _with_few_references(plan: TaskPlan, question: Question) -> Question:
     return replace(question, references=question.references[: plan.max_references])
 
 
-def _conclude(
+def conclude(
     plan: TaskPlan,
     parts: Parts,
     samples: Sequence[Sample],
@@ -222,6 +222,8 @@ def _conclude(
             "answer": sum(sample.answer.answer_tokens for sample in samples),
         },
         "usage": dict(parts.adapter.usage),
+        "judge_usage": dict(parts.judge.usage),
+        **({} if parts.leakage is None else {"leakage": _as_lists(parts.leakage)}),
         "seconds": round(seconds, 3),
         **host,
     }

@@ -100,6 +100,10 @@ class FactsJudge:
     def identity(self) -> Mapping[str, Any]:
         return {"kind": "facts", "version": VERSION}
 
+    @property
+    def usage(self) -> Mapping[str, float]:
+        return {}
+
     def depends_on(self, item: JudgeItem) -> Mapping[str, Any]:
         question = item.question
         return {

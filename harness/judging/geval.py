@@ -145,6 +145,10 @@ class GEvalJudge:
             "max_answer_chars": settings.max_answer_chars,
         }
 
+    @property
+    def usage(self) -> Mapping[str, float]:
+        return self._adapter.usage
+
     def depends_on(self, item: JudgeItem) -> Mapping[str, Any]:
         seen: dict[str, Any] = {"question": item.question.text, "answer": item.answer}
         if self._settings.sees_reference:

@@ -32,6 +32,10 @@ class ScriptedJudge:
     def identity(self) -> Mapping[str, Any]:
         return {"kind": "scripted", "script": self._script}
 
+    @property
+    def usage(self) -> Mapping[str, float]:
+        return {}
+
     def depends_on(self, item: JudgeItem) -> Mapping[str, Any]:
         return {"question": item.question.text, "answer": item.answer}
 

@@ -24,6 +24,10 @@ class UnavailableJudge:
     def identity(self) -> Mapping[str, Any]:
         return {"kind": "unavailable", "reason": self._reason}
 
+    @property
+    def usage(self) -> Mapping[str, float]:
+        return {}
+
     def depends_on(self, item: JudgeItem) -> Mapping[str, Any]:
         return {}
 

@@ -1,0 +1,93 @@
+"""Marks for cases that no run produced: a question, a reference, an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from harness.evaluate import stages
+from harness.interfaces import Judge, Progress
+from harness.records import Answer, Decoding, JudgeItem, Passage, Question, StopReason, TaskPlan, Verdict
+from harness.statistics import mean
+from harness.store import Store
+
+__all__ = ["Asked", "Case", "Desk"]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One answer to be marked. The question's first reference is what the judge sees."""
+
+    id: str
+    question: Question
+    answer: str
+    passages: tuple[Passage, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the judge said of a case, by criterion."""
+
+    verdicts: Mapping[str, Sequence[Verdict]]
+
+    def mark(self, criterion: str) -> float | None:
+        """Mean over the scored repeats."""
+        return mean([v.score for v in self.verdicts.get(criterion, ()) if v.score is not None])
+
+
+_PLAN = TaskPlan(
+    task="audit", alias="audit", version=1, split="", doc_to_text="", doc_to_target="{{ references[0] }}",
+    system_instruction=None, within_document=False, top_k=1, max_references=None, decoding=Decoding(), metrics=(),
+)  # fmt: skip
+
+
+class Desk:
+    """Puts cases before a judge. What was asked before, in this audit or another, comes from the store."""
+
+    def __init__(self, judge: Judge, store: Store, progress: Progress) -> None:
+        self.judge, self._store, self._progress = judge, store, progress
+
+    def ask(self, cases: Sequence[Case], criteria: Sequence[str] | None = None) -> dict[str, Asked]:
+        """By case id. `criteria` None: all that the judge has."""
+        wanted = [c for c in self.judge.criteria if criteria is None or c in criteria]
+        judge = _Narrowed(self.judge, tuple(wanted))
+        questions = [replace(case.question, id=case.id) for case in cases]
+        answers = [Answer(case.id, case.answer, StopReason.EOS, 0, 0) for case in cases]
+        passages = [case.passages for case in cases]
+        verdicts = stages.judge(_PLAN, questions, passages, answers, judge, self._store, self._progress)
+        return {
+            case.id: Asked({c: [v for v in of_case if v.criterion == c] for c in wanted})
+            for case, of_case in zip(cases, verdicts, strict=True)
+        }
+
+
+class _Narrowed:
+    """The same judge, asked for some of its criteria."""
+
+    def __init__(self, judge: Judge, criteria: tuple[str, ...]) -> None:
+        self._judge, self.criteria = judge, criteria
+        self.name, self.repeats, self.max_unscored = judge.name, judge.repeats, judge.max_unscored
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        return self._judge.identity
+
+    @property
+    def usage(self) -> Mapping[str, float]:
+        return self._judge.usage
+
+    def depends_on(self, item: JudgeItem) -> Mapping[str, Any]:
+        return self._judge.depends_on(item)
+
+    def prepare(self) -> None:
+        self._judge.prepare()
+
+    def batch_size(self, items: Sequence[JudgeItem]) -> int:
+        return self._judge.batch_size(items)
+
+    def judge(self, items: Sequence[JudgeItem]) -> Iterator[Verdict]:
+        return self._judge.judge(items)
+
+    def close(self) -> None:
+        self._judge.close()

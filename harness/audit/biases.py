@@ -1,0 +1,97 @@
+"""What moves a mark though the truth stays: length, a longer reference, the order of passages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from harness.audit.asking import Case, Desk
+from harness.audit.planted import Damaged
+from harness.records import Passage
+from harness.statistics import mean
+
+__all__ = ["padding", "passage_order", "reference_length"]
+
+_FLUFF = (
+    "Thank you for this question, which many of our customers ask.",
+    "There are several things that one may want to consider here, and it is worth looking at them with care.",
+    "In what follows you find what is known on the matter.",
+    "I hope that this is of help; do not hesitate to come back with any further questions.",
+)
+
+
+def padded(answer: str) -> str:
+    """The same statements between sentences that say nothing."""
+    return " ".join([*_FLUFF[:3], answer, _FLUFF[3]])
+
+
+def padding(damaged: Sequence[Damaged], desk: Desk) -> dict[str, Any]:
+    """Mean change of the mark when an answer is padded, for right answers and for swapped ones."""
+    found: dict[str, Any] = {}
+    for name, kind in (("right", None), ("wrong", "swapped")):
+        texts = {
+            each.question.id: each.right if kind is None else each.wrong[kind]
+            for each in damaged
+            if kind is None or kind in each.wrong
+        }
+        questions = {each.question.id: each.question for each in damaged}
+        cases = [
+            Case(f"{i}#{name}{suffix}", questions[i], change(text))
+            for i, text in texts.items()
+            for suffix, change in (("", str), ("+fluff", padded))
+        ]
+        asked = desk.ask(cases)
+        for criterion in desk.judge.criteria:
+            changes = [
+                after - before
+                for i in texts
+                if (before := asked[f"{i}#{name}"].mark(criterion)) is not None
+                and (after := asked[f"{i}#{name}+fluff"].mark(criterion)) is not None
+            ]
+            found.setdefault(criterion, {})[name] = {"mean_change": mean(changes), "answers": len(changes)}
+    return found
+
+
+def reference_length(damaged: Sequence[Damaged], desk: Desk) -> dict[str, Any]:
+    """Mean change of the mark of a right answer when the reference says the same with more words."""
+    cases = []
+    for each in damaged:
+        longer = replace(each.question, references=(padded(each.question.references[0]),))
+        cases += [
+            Case(f"{each.question.id}#plain", each.question, each.right),
+            Case(f"{each.question.id}#longer", longer, each.right),
+        ]
+    asked = desk.ask(cases)
+    found = {}
+    for criterion in desk.judge.criteria:
+        changes = [
+            after - before
+            for each in damaged
+            if (before := asked[f"{each.question.id}#plain"].mark(criterion)) is not None
+            and (after := asked[f"{each.question.id}#longer"].mark(criterion)) is not None
+        ]
+        found[criterion] = {"mean_change": mean(changes), "answers": len(changes)}
+    return found
+
+
+def passage_order(damaged: Sequence[Damaged], passages: Sequence[tuple[Passage, ...]], desk: Desk) -> dict[str, Any]:
+    """Mean size of the change when the passages stand in the reverse order, for a judge that sees them."""
+    cases = []
+    for each, shown in zip(damaged, passages, strict=True):
+        turned = tuple(replace(passage, rank=rank) for rank, passage in enumerate(reversed(shown), start=1))
+        cases += [
+            Case(f"{each.question.id}#ordered", each.question, each.right, shown),
+            Case(f"{each.question.id}#turned", each.question, each.right, turned),
+        ]
+    asked = desk.ask(cases)
+    found = {}
+    for criterion in desk.judge.criteria:
+        sizes = [
+            abs(after - before)
+            for each in damaged
+            if (before := asked[f"{each.question.id}#ordered"].mark(criterion)) is not None
+            and (after := asked[f"{each.question.id}#turned"].mark(criterion)) is not None
+        ]
+        found[criterion] = {"mean_size": mean(sizes), "answers": len(sizes)}
+    return found

@@ -1,0 +1,241 @@
+"""Human judgements of answers, and how a judge's marks agree with them.
+
+Two shapes, as JSON lines:
+
+    binary    {"id", "question", "reference", "answer", "human_score": 0 or 1, "votes": ["yes", "no", …]}
+    pairwise  {"id", "question", "reference", "answer_a", "answer_b", "dimension", "human_score": -2..2,
+               "annotator_scores": [1, 0]}      above 0: answer_b is better
+
+A reference may hold several, parted by " / ".
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.audit.asking import Case, Desk
+from harness.errors import DataError
+from harness.metrics.answers import f1
+from harness.records import Question
+from harness.statistics import Interval, auc, correlation
+
+__all__ = [
+    "BINARY",
+    "PAIRWISE",
+    "Binary",
+    "Pair",
+    "binary_agreement",
+    "pairwise_agreement",
+    "read_binary",
+    "read_pairs",
+]
+
+BINARY = {"evouna_nq": "evouna_nq.jsonl", "openqa_eval_nq301": "openqa_eval_nq301.jsonl"}
+PAIRWISE = {"ragchecker_pairwise": "ragchecker_pairwise.jsonl"}
+DIMENSIONS = {"correctness": "accuracy", "completeness": "completeness"}
+"""A pairwise data set's dimension, and the criterion of ours that it is compared with."""
+
+_RESAMPLES = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Binary:
+    """One answer that people called right or wrong."""
+
+    case: Case
+    right: bool
+    votes: tuple[bool, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two answers to one question. `human` above 0: the second is better."""
+
+    id: str
+    first: Case
+    second: Case
+    dimension: str
+    human: float
+    annotators: tuple[float, ...]
+
+
+def _rows(path: Path, needed: Mapping[str, type | tuple[type, ...]]) -> list[dict[str, Any]]:
+    problems: list[str] = []
+    rows: list[dict[str, Any]] = []
+    with path.open(encoding="utf-8") as stream:
+        for number, line in enumerate(stream, start=1):
+            try:
+                row = json.loads(line)
+            except ValueError as error:
+                problems.append(f"{path}:{number}: is no JSON ({error})")
+                continue
+            wrong = [key for key, kind in needed.items() if not isinstance(row.get(key), kind)]
+            if wrong:
+                problems.append(f"{path}:{number}: {', '.join(wrong)} must be there and of the right type")
+            rows.append(row)
+    if problems or not rows:
+        raise DataError.of(problems or [f"{path}: holds no row"])
+    return rows
+
+
+def references_of(reference: str) -> tuple[str, ...]:
+    """The whole first, since that is what a judge sees; then its parts."""
+    parts = [part.strip() for part in reference.split(" / ") if part.strip()]
+    return (reference, *parts) if len(parts) > 1 else (reference,)
+
+
+def _case(row: Mapping[str, Any], answer: str, suffix: str = "") -> Case:
+    question = Question(
+        id=row["id"] + suffix, text=row["question"], references=references_of(row["reference"]), cluster=row["question"]
+    )
+    return Case(question.id, question, answer)
+
+
+def _sampled(rows: Sequence[dict[str, Any]], count: int, seed: int, key: Callable[[Any], str]) -> list[dict[str, Any]]:
+    """`count` rows in an order that depends on seed and key alone."""
+    return sorted(rows, key=lambda row: hashlib.sha256(f"{seed}:{key(row)}".encode()).hexdigest())[:count]
+
+
+def read_binary(path: Path, count: int, seed: int) -> list[Binary]:
+    text: tuple[type, ...] = (str,)
+    rows = _rows(path, {"id": text, "question": text, "reference": text, "answer": text, "human_score": (int, float)})
+    return [
+        Binary(
+            case=_case(row, row["answer"]),
+            right=float(row["human_score"]) >= 0.5,
+            votes=tuple(vote == "yes" for vote in row.get("votes") or ()),
+        )
+        for row in _sampled(rows, count, seed, lambda row: str(row["id"]))
+    ]
+
+
+def read_pairs(path: Path, count: int, seed: int) -> list[Pair]:
+    """`count` pairs of answers, each with its rows for the dimensions that we have a criterion for."""
+    text: tuple[type, ...] = (str,)
+    needed = dict.fromkeys(("id", "question", "reference", "answer_a", "answer_b", "dimension"), text)
+    rows = _rows(path, {**needed, "human_score": (int, float)})
+
+    def pair_of(row: Mapping[str, Any]) -> str:
+        return str(row["id"]).removesuffix(f"-{row['dimension']}")
+
+    kept = {
+        pair_of(row) for row in _sampled([r for r in rows if r["dimension"] == "correctness"], count, seed, pair_of)
+    }
+    return [
+        Pair(
+            id=row["id"],
+            first=_case({**row, "id": pair_of(row)}, row["answer_a"], "/a"),
+            second=_case({**row, "id": pair_of(row)}, row["answer_b"], "/b"),
+            dimension=row["dimension"],
+            human=float(row["human_score"]),
+            annotators=tuple(float(score) for score in row.get("annotator_scores") or ()),
+        )
+        for row in rows
+        if pair_of(row) in kept and row["dimension"] in DIMENSIONS
+    ]
+
+
+# ---- agreement ------------------------------------------------------------------------------------------------------
+
+
+def _auc_row(scores: Sequence[float], labels: Sequence[bool], clusters: Sequence[str]) -> dict[str, Any]:
+    interval = _clustered(clusters, lambda rows: auc([scores[n] for n in rows], [labels[n] for n in rows]))
+    return {"auc": auc(scores, labels), "interval": interval, "n": len(scores)}
+
+
+def _clustered(clusters: Sequence[str], statistic: Callable[[Sequence[int]], float | None]) -> Interval | None:
+    """95 % percentile bootstrap over clusters (1,000 resamples) of a statistic of row numbers."""
+    rows_of: dict[str, list[int]] = {}
+    for number, cluster in enumerate(clusters):
+        rows_of.setdefault(cluster, []).append(number)
+    groups, dice = list(rows_of.values()), np.random.default_rng(0)
+    found = []
+    for _ in range(_RESAMPLES):
+        drawn = [n for place in dice.integers(0, len(groups), len(groups)) for n in groups[place]]
+        value = statistic(drawn)
+        if value is not None:
+            found.append(value)
+    if len(found) < _RESAMPLES / 2:
+        return None
+    return Interval(*(float(value) for value in np.percentile(found, [2.5, 97.5])))
+
+
+def binary_agreement(rows: Sequence[Binary], desk: Desk) -> dict[str, Any]:
+    """AUC of the judge's accuracy, beside token F1's and length's on the same rows, and people among themselves."""
+    asked = desk.ask([row.case for row in rows], ["accuracy"])
+    marks = [asked[row.case.id].mark("accuracy") for row in rows]
+    with_mark = [(row, mark) for row, mark in zip(rows, marks, strict=True) if mark is not None]
+    clusters = [row.case.question.cluster for row in rows]
+    labels = [row.right for row in rows]
+    overlap = [f1(row.case.answer, row.case.question.references) for row in rows]
+    length = [math.log(1 + len(row.case.answer.split())) for row in rows]
+    two = [row.votes[:2] for row in rows if len(row.votes) >= 2]
+    return {
+        "rows": len(rows),
+        "right": sum(labels),
+        "unscored": len(rows) - len(with_mark),
+        "judge": _auc_row([m for _, m in with_mark], [r.right for r, _ in with_mark],
+                          [r.case.question.cluster for r, _ in with_mark]) if with_mark else None,
+        "token_f1": _auc_row(overlap, labels, clusters),
+        "length": _auc_row(length, labels, clusters),
+        "annotators_agree": sum(a == b for a, b in two) / len(two) if two else None,
+        "length_at_fixed_truth": {
+            name: correlation([m for r, m in with_mark if r.right is truth],
+                              [math.log(1 + len(r.case.answer.split())) for r, _ in with_mark if r.right is truth],
+                              "spearman")
+            for name, truth in (("right", True), ("wrong", False))
+        },
+    }  # fmt: skip
+
+
+def pairwise_agreement(pairs: Sequence[Pair], desk: Desk) -> dict[str, Any]:
+    """For each dimension: correlation of the difference of marks with people's, agreement of signs, and the ceiling:
+    one annotator against the other on the same pairs."""
+    cases = {case.id: case for pair in pairs for case in (pair.first, pair.second)}
+    criteria = [DIMENSIONS[name] for name in dict.fromkeys(pair.dimension for pair in pairs)]
+    asked = desk.ask(list(cases.values()), criteria)
+    found: dict[str, Any] = {}
+    for dimension in dict.fromkeys(pair.dimension for pair in pairs):
+        of_dimension = [pair for pair in pairs if pair.dimension == dimension]
+        criterion = DIMENSIONS[dimension]
+        scored = []
+        for pair in of_dimension:
+            first, second = asked[pair.first.id].mark(criterion), asked[pair.second.id].mark(criterion)
+            if first is not None and second is not None:
+                scored.append((pair, second - first))
+        both = [pair.annotators[:2] for pair in of_dimension if len(pair.annotators) >= 2]
+        human = [pair.human for pair in of_dimension]
+        overlap = [_difference(pair, lambda case: f1(case.answer, case.question.references)) for pair in of_dimension]
+        length = [_difference(pair, lambda case: math.log(1 + len(case.answer.split()))) for pair in of_dimension]
+        found[dimension] = {
+            "pairs": len(of_dimension),
+            "scored": len(scored),
+            "judge": _correlations([d for _, d in scored], [pair.human for pair, _ in scored]),
+            "token_f1": _correlations(overlap, human),
+            "length": _correlations(length, human),
+            "annotators": _correlations([a for a, _ in both], [b for _, b in both]) if both else None,
+        }
+    return found
+
+
+def _difference(pair: Pair, measure: Callable[[Case], float]) -> float:
+    return measure(pair.second) - measure(pair.first)
+
+
+def _correlations(differences: Sequence[float], human: Sequence[float]) -> dict[str, float | None]:
+    """`signs`: share of the pairs that people do not call equal in which the same one is better; a tie counts half."""
+    decided = [(d, h) for d, h in zip(differences, human, strict=True) if h != 0]
+    right = sum(1.0 if d * h > 0 else 0.5 if d == 0 else 0.0 for d, h in decided)
+    return {
+        "pearson": correlation(differences, human, "pearson"),
+        "spearman": correlation(differences, human, "spearman"),
+        "signs": right / len(decided) if decided else None,
+    }

@@ -1,0 +1,125 @@
+"""Errors planted into right answers of the synthetic world, where truth is known. A judge that reads must give the
+damaged answer a lower mark than the right one to the same question.
+
+    dropped   one of several facts is left out            completeness should fall
+    swapped   a value is replaced by another of its kind  accuracy
+    negated   the statement is turned into its contrary   accuracy
+    added     an invented statement stands beside it      accuracy
+    other     the answer to another question              accuracy
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.audit.asking import Asked, Case, Desk
+from harness.judging.facts import marks
+from harness.records import Fact, Question
+from harness.statistics import correlation
+
+__all__ = ["CRITERION_OF", "Damaged", "damage", "detection"]
+
+CRITERION_OF = {
+    "dropped": "completeness",
+    "swapped": "accuracy",
+    "negated": "accuracy",
+    "added": "accuracy",
+    "other": "accuracy",
+}
+_INVENTED = (
+    "It also comes with a free second handset for every new customer.",
+    "Note that this was changed by the regulator last week and no longer holds abroad.",
+    "Customers over sixty pay only half of it.",
+    "A technician has to be present whenever this is used.",
+)
+_CONTRARY = ((" is ", " is not "), (" has ", " does not have "), (" are ", " are not "), (" costs ", " does not cost "),
+             (" takes ", " does not take "), (" can ", " cannot "), (" must ", " need not "))  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Damaged:
+    """A right answer and what became of it, by kind of damage."""
+
+    question: Question
+    right: str
+    wrong: Mapping[str, str]
+
+
+def damage(questions: Sequence[Question], count: int, seed: int) -> list[Damaged]:
+    """The first `count` questions with known answers, each damaged in every way that fits it."""
+    dice = random.Random(seed)
+    fit = [q for q in questions if q.answerable and q.facts and all(f.value and f.statement for f in q.facts)]
+    fit = [q for q in fit if q.kind in ("one_fact", "several")][:count]
+    return [_damage(question, fit, dice) for question in fit]
+
+
+def _damage(question: Question, others: Sequence[Question], dice: random.Random) -> Damaged:
+    statements = [fact.statement for fact in question.facts]
+    right = " ".join(statements)
+    wrong: dict[str, str] = {}
+    if len(statements) > 1:
+        wrong["dropped"] = " ".join(statements[:-1])
+    if (value := _another_value(question.facts[0], others, dice)) is not None:
+        wrong["swapped"] = " ".join([statements[0].replace(question.facts[0].value, value), *statements[1:]])
+    wrong["negated"] = " ".join([_contrary(statements[0]), *statements[1:]])
+    wrong["added"] = f"{right} {dice.choice(_INVENTED)}"
+    of_others = [q for q in others if not set(q.gold_document_ids) & set(question.gold_document_ids)]
+    if of_others:
+        wrong["other"] = " ".join(fact.statement for fact in dice.choice(of_others).facts)
+    return Damaged(question, right, wrong)
+
+
+def _another_value(fact: Fact, others: Sequence[Question], dice: random.Random) -> str | None:
+    """A value of the same kind that is not this one, from elsewhere in the world."""
+    known = sorted({f.value for q in others for f in q.facts if f.kind == fact.kind and f.value != fact.value})
+    return dice.choice(known) if known and fact.value in fact.statement else None
+
+
+def _contrary(statement: str) -> str:
+    for plain, contrary in _CONTRARY:
+        if plain in statement:
+            return statement.replace(plain, contrary, 1)
+    return f"It is not true that {statement[0].lower()}{statement[1:]}"
+
+
+def cases_of(damaged: Sequence[Damaged]) -> list[Case]:
+    return [
+        Case(f"{each.question.id}#{kind}", each.question, answer)
+        for each in damaged
+        for kind, answer in {"right": each.right, **each.wrong}.items()
+    ]
+
+
+def detection(damaged: Sequence[Damaged], desk: Desk) -> dict[str, Any]:
+    """By kind of damage: in how many pairs the damaged answer's mark is lower, equal, higher; and the correlation of
+    marks with the true ones over right, dropped, swapped and other answers, of which the truth is a number."""
+    asked = desk.ask(cases_of(damaged))
+    found: dict[str, Any] = {"kinds": {}}
+    for kind, criterion in CRITERION_OF.items():
+        pairs = [_pair(each, kind, criterion, asked) for each in damaged if kind in each.wrong]
+        scored = [(right, wrong) for right, wrong in pairs if right is not None and wrong is not None]
+        if scored:
+            found["kinds"][kind] = {
+                "criterion": criterion,
+                "pairs": len(scored),
+                "lower": sum(wrong < right for right, wrong in scored) / len(scored),
+                "equal": sum(wrong == right for right, wrong in scored) / len(scored),
+            }
+    for place, criterion in enumerate(("accuracy", "completeness")):
+        rows = [
+            (mark, marks(each.question, answer)[place])
+            for each in damaged
+            for kind, answer in {"right": each.right, **each.wrong}.items()
+            if kind not in ("negated", "added")
+            and (mark := asked[f"{each.question.id}#{kind}"].mark(criterion)) is not None
+        ]
+        found[criterion] = correlation([mark for mark, _ in rows], [truth for _, truth in rows], "spearman")
+    return found
+
+
+def _pair(each: Damaged, kind: str, criterion: str, asked: Mapping[str, Asked]) -> tuple[float | None, float | None]:
+    name = each.question.id
+    return asked[f"{name}#right"].mark(criterion), asked[f"{name}#{kind}"].mark(criterion)

@@ -1,0 +1,185 @@
+"""`harness judge`: finished runs under another judge. `harness audit`: a judge's card."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.cli.common import add_include_path, catalog_of
+
+if TYPE_CHECKING:
+    from harness.interfaces import Progress
+    from harness.records import Question
+    from harness.registry import Catalog
+
+__all__ = ["add"]
+
+
+def add(commands: Any) -> None:
+    _add_judge(commands)
+    _add_audit(commands)
+
+
+def _add_judge(commands: Any) -> None:
+    parser = commands.add_parser(
+        "judge",
+        help="judge finished runs again, by another judge",
+        description="Reads run folders that `harness eval` wrote, marks their answers by another judge and writes a "
+        "run folder for each. No generator is loaded and nothing is retrieved.",
+    )
+    parser.add_argument("run_folder", nargs="+", type=Path, metavar="RUN", help="results/MODEL/TASK-ARM-ID")
+    parser.add_argument("--judge", required=True, metavar="NAME", help="a judge entry")
+    parser.add_argument("--device", metavar="DEV", help="cpu, cuda, cuda:1")
+    parser.add_argument("--cost_limit", type=float, metavar="SUM", help="stop before API models cost more than this")
+    parser.add_argument(
+        "--output_path",
+        "-o",
+        type=Path,
+        default=Path("results"),
+        metavar="DIR",
+        help="for run folders (default results)",
+    )
+    parser.add_argument("--store", type=Path, metavar="FILE", help="the store; in the cache folder if not said")
+    add_include_path(parser)
+    parser.set_defaults(run=judge_runs)
+
+
+def _add_audit(commands: Any) -> None:
+    parser = commands.add_parser(
+        "audit",
+        help="write a judge's card: how good is it?",
+        description="Compares a judge with people (--data), plants errors, pads answers, tries to talk it over, and "
+        "measures its repeats; writes judges/cards/NAME.md and NAME.json. What was asked before comes from the store.",
+    )
+    parser.add_argument("name", metavar="JUDGE", help="a judge entry")
+    parser.add_argument(
+        "--data", type=Path, metavar="DIR", help="human judgements: evouna_nq.jsonl, openqa_eval_nq301.jsonl, …"
+    )
+    parser.add_argument("--rows", type=int, default=200, metavar="N", help="of each right-or-wrong set (default 200)")
+    parser.add_argument("--pairs", type=int, default=60, metavar="N", help="of pairs of answers (default 60)")
+    parser.add_argument("--planted", type=int, default=60, metavar="N", help="questions to damage (default 60)")
+    parser.add_argument("--injected", type=int, default=20, metavar="N", help="answers to attack with (default 20)")
+    parser.add_argument("--seed", type=int, default=0, help="draws all of these (default 0)")
+    parser.add_argument("--device", metavar="DEV", help="cpu, cuda, cuda:1")
+    parser.add_argument(
+        "--output_path", "-o", type=Path, metavar="DIR", help="for the card; `cards` beside the entry if not said"
+    )
+    parser.add_argument("--store", type=Path, metavar="FILE", help="the store; in the cache folder if not said")
+    add_include_path(parser)
+    parser.set_defaults(run=audit_judge)
+
+
+# ---- judge ----------------------------------------------------------------------------------------------------------
+
+
+def judge_runs(options: argparse.Namespace) -> int:
+    from harness.adapters.bases import BaseHolder
+    from harness.adapters.openai import Budget
+    from harness.build import ModelOverrides, build_judge
+    from harness.cache import cache_folder
+    from harness.cli.console import make_progress
+    from harness.cli.host import host_facts
+    from harness.cli.results import print_outcomes
+    from harness.evaluate.rejudging import read_run, rejudge
+    from harness.store import Store
+
+    catalog, cache, progress = catalog_of(options), cache_folder(), make_progress()
+    runs = [read_run(folder) for folder in options.run_folder]
+    entry = catalog.judge(options.judge)
+    overrides = ModelOverrides(device=options.device, budget=Budget(options.cost_limit), holder=BaseHolder())
+    outcomes = []
+    with Store(options.store or cache / "store.sqlite") as store:
+        for run in runs:
+            judge = build_judge(catalog, entry, run.plan.task, cache, overrides)
+            judge.prepare()
+            known = _known_questions(run, cache, progress) if entry.kind == "facts" else {}
+            progress.note(f"{run.folder}: {len(run.rows)} answers, judged by {judge.name}")
+            told = entry.model_dump(exclude_none=True)
+            host = host_facts(options.command_line)
+            outcomes.append(rejudge(run, judge, told, known, store, options.output_path, progress, host))
+            judge.close()
+    options.batch_size = None
+    print_outcomes(outcomes, [], {}, options)
+    return 0
+
+
+def _known_questions(run: Any, cache: Path, progress: Progress) -> dict[str, Question]:
+    """The synthetic world's questions with their facts; nothing of another data set."""
+    from harness.build import build_source
+    from harness.schema import TaskEntry, check
+
+    entry, problems = check(TaskEntry, run.task_entry, f"{run.folder}/manifest.json")
+    if entry is None or problems or entry.world is None:
+        return {}
+    return {q.id: q for q in build_source(entry, None, cache, progress).questions(run.plan.split)}
+
+
+# ---- audit ----------------------------------------------------------------------------------------------------------
+
+
+def audit_judge(options: argparse.Namespace) -> int:
+    import json
+
+    from harness.adapters.bases import BaseHolder
+    from harness.audit.audit import Extent, audit
+    from harness.audit.card import page
+    from harness.build import ModelOverrides, build_judge, build_source
+    from harness.cache import cache_folder
+    from harness.cli.console import make_progress
+    from harness.errors import UsageError
+    from harness.evaluate.folder import write_atomically
+    from harness.store import Store
+
+    for name in ("rows", "pairs", "planted", "injected"):
+        if getattr(options, name) < 1:
+            raise UsageError(f"--{name} {getattr(options, name)}: give a whole number from 1")
+    catalog, cache, progress = catalog_of(options), cache_folder(), make_progress()
+    entry, task = catalog.judge(options.name), catalog.task("telecom")
+    judge = build_judge(catalog, entry, "telecom", cache, ModelOverrides(device=options.device, holder=BaseHolder()))
+    judge.prepare()
+    source = build_source(task, None, cache, progress)
+    questions = source.questions(task.test_split)
+    extent = Extent(options.rows, options.pairs, options.planted, options.injected, options.seed)
+    passages = _passages(catalog, questions, extent.planted, cache, progress) if "passages" in entry.sees else None
+    with Store(options.store or cache / "store.sqlite") as store:
+        card = audit(judge, entry.card.model_dump(), questions, passages, options.data, extent, store, progress)
+    usage = judge.usage
+    judge.close()
+    card |= {
+        "description": entry.description,
+        "kind": entry.kind,
+        "model": entry.model,
+        "scoring": entry.scoring,
+        "repeats": judge.repeats,
+        "command": f"harness audit {entry.judge}" + (" --data DIR" if options.data else ""),
+    }
+    place = options.output_path or _cards(catalog.path_of("judge", entry.judge).parent)
+    place.mkdir(parents=True, exist_ok=True)
+    write_atomically(place / f"{entry.judge}.json", json.dumps(card, indent=1, sort_keys=True, allow_nan=False) + "\n")
+    write_atomically(place / f"{entry.judge}.md", text := page(card))
+    print(text)
+    if "prompt_tokens_asked" in usage:
+        asked, computed = usage["prompt_tokens_asked"], usage["prompt_tokens_computed"]
+        progress.note(f"prompt tokens: {asked:,.0f} asked for, {computed:,.0f} computed ({computed / asked:.0%})")
+    progress.note(f"written to {place / entry.judge}.md")
+    return 0
+
+
+def _cards(entry_folder: Path) -> Path:
+    """Beside the entry, unless that is inside an installed package."""
+    return Path("judges/cards") if entry_folder.parent.name == "_catalog" else entry_folder / "cards"
+
+
+def _passages(catalog: Catalog, questions: Any, count: int, cache: Path, progress: Progress) -> Any:
+    """Retrieved passages for the questions that will be damaged, for a judge that sees passages."""
+    from harness.audit.planted import damage
+    from harness.build import build_retriever, build_source
+    from harness.records import Arm, Query
+
+    task = catalog.task("telecom")
+    source = build_source(task, None, cache, progress)
+    retriever = build_retriever(task.retrieval, source, Arm.RAG, cache, progress)
+    damaged = damage(questions, count, 0)
+    found = retriever.search([Query(text=each.question.text) for each in damaged], task.retrieval.top_k)
+    return [tuple(passages) for passages in found]

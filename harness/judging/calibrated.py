@@ -1,0 +1,103 @@
+"""A judge without a language model: cheap signals of agreement with the reference (`signals.py`), weighed by a logistic
+regression that was fitted to people's judgements. The mark is 1 + 4·p, p being the probability that people would call
+the answer right (accuracy) or that it holds what the reference holds (completeness).
+
+The weights stand in the entry, with what they were fitted on: `harness fit-judge` writes them. Nothing is fitted here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.digests import digest_of
+from harness.judging import signals
+from harness.records import JudgeItem, Verdict
+
+__all__ = ["CalibratedJudge", "Weights"]
+
+_BATCH = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """p = 1 / (1 + exp(-(bias + Σ weight · (signal - center) / scale))), by signal name."""
+
+    bias: float
+    weights: Mapping[str, float]
+    centers: Mapping[str, float]
+    scales: Mapping[str, float]
+
+    def probability(self, values: Mapping[str, float]) -> float:
+        terms = (w * (values[name] - self.centers[name]) / self.scales[name] for name, w in self.weights.items())
+        total = self.bias + math.fsum(terms)
+        return 1 / (1 + math.exp(-max(-30.0, min(30.0, total))))
+
+
+class CalibratedJudge:
+    """`open_encoder` is called for the first mark; `encoder` is its identity."""
+
+    repeats = 1
+
+    def __init__(
+        self,
+        name: str,
+        weights: Mapping[str, Weights],
+        open_encoder: Callable[[], Any],
+        encoder: Mapping[str, Any],
+        max_unscored: float,
+    ) -> None:
+        self.name, self.max_unscored = name, max_unscored
+        self._weights, self._open_encoder, self._encoder_identity = dict(weights), open_encoder, encoder
+        self._encoder: Any = None
+
+    @property
+    def criteria(self) -> tuple[str, ...]:
+        return tuple(self._weights)
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        weights = {
+            name: [w.bias, dict(w.weights), dict(w.centers), dict(w.scales)] for name, w in self._weights.items()
+        }
+        return {
+            "kind": "calibrated",
+            "signals": signals.VERSION,
+            "weights": digest_of(weights),
+            "encoder": dict(self._encoder_identity),
+        }
+
+    @property
+    def usage(self) -> Mapping[str, float]:
+        return {}
+
+    def depends_on(self, item: JudgeItem) -> Mapping[str, Any]:
+        return {"question": item.question.text, "reference": item.reference, "answer": item.answer}
+
+    def prepare(self) -> None:
+        """The encoder's files are looked for when the judge is built."""
+
+    def batch_size(self, items: Sequence[JudgeItem]) -> int:
+        return _BATCH
+
+    def judge(self, items: Sequence[JudgeItem]) -> Iterator[Verdict]:
+        for item in items:
+            if not item.answer.strip():  # by rule, as for every judge
+                yield Verdict(item.key, item.criterion, item.repeat, 1.0, "empty answer: lowest mark by rule")
+        asked = [item for item in items if item.answer.strip()]
+        if not asked:
+            return
+        if self._encoder is None:
+            self._encoder = self._open_encoder()
+        texts = [(item.question.text, item.reference, item.answer) for item in asked]
+        distinct = list(dict.fromkeys(texts))
+        rows = dict(zip(distinct, signals.signals(distinct, self._encoder.encode), strict=True))
+        for item, text in zip(asked, texts, strict=True):
+            values = dict(zip(signals.NAMES, rows[text], strict=True))
+            mark = 1 + 4 * self._weights[item.criterion].probability(values)
+            yield Verdict(item.key, item.criterion, item.repeat, round(mark, 6))
+
+    def close(self) -> None:
+        self._encoder = None

@@ -1,0 +1,160 @@
+"""Cheap signals of whether an answer agrees with a reference: what a calibrated judge looks at. No language model; the
+sentence encoder is the one of dense retrieval.
+
+A reference may hold several right answers, parted by " / "; of these the best counts.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+__all__ = ["NAMES", "VERSION", "signals"]
+
+VERSION = 1
+NAMES = (
+    "f1", "precision", "recall", "contained", "new_f1", "new_recall", "new_precision", "fuzzy_recall",
+    "letters_recall", "best_match", "numbers", "number_conflict", "names_recall", "first_recall", "log_words",
+    "log_reference_words", "longer", "abstains", "negation", "cosine", "cosine_in_context", "cosine_to_question",
+)  # fmt: skip
+
+_WORD = re.compile(r"[^\W_]+(?:[.,']\d+)*")
+_STOP = frozenset((
+    "a", "an", "the", "of", "in", "on", "at", "to", "for", "by", "with", "and", "or", "is", "are", "was", "were",
+    "be", "been", "it", "its", "this", "that", "these", "those", "as", "from", "into", "than", "then", "there",
+    "which", "who", "whom", "whose", "what", "when", "where", "how", "did", "do", "does", "has", "have", "had",
+))  # fmt: skip
+_SPELLED = (
+    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
+    "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty",
+)  # fmt: skip
+_NUMBERS = {name: str(number) for number, name in enumerate(_SPELLED)}
+_ORDINAL = re.compile(r"^(\d+)(?:st|nd|rd|th)$")
+_ABSTAINS = re.compile(
+    r"\b(?:i (?:do not|don't|cannot|can't)|not (?:sure|known|mentioned|specified|clear)|unknown"
+    r"|no (?:information|answer)|unable to|as an ai|does not (?:say|specify|mention))\b",
+    re.IGNORECASE,
+)
+_NEGATION = re.compile(r"\b(?:no|not|never|none|neither|nor|cannot|without|\w+n't)\b", re.IGNORECASE)
+
+Encoder = Callable[[Sequence[str]], Any]
+
+
+def words(text: str) -> list[str]:
+    """Lower-case words without accents and articles; number words and ordinals as digits, thousands without commas."""
+    plain = unicodedata.normalize("NFKD", text.lower())
+    plain = "".join(char for char in plain if not unicodedata.combining(char))
+    found = []
+    for word in _WORD.findall(plain):
+        word = word.replace(",", "") if word[:1].isdigit() else word
+        if ordinal := _ORDINAL.match(word):
+            word = ordinal[1]
+        found.append(_NUMBERS.get(word, word))
+    return [word for word in found if word not in ("a", "an", "the")]
+
+
+def _share(part: Counter[str], whole: Counter[str]) -> float:
+    return (part & whole).total() / whole.total() if whole else 0.0
+
+
+def _f1(precision: float, recall: float) -> float:
+    return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+
+
+def _letters(tokens: Sequence[str]) -> Counter[str]:
+    text = " ".join(tokens)
+    return Counter(text[n : n + 3] for n in range(max(1, len(text) - 2)))
+
+
+def _numbers(tokens: Sequence[str]) -> set[str]:
+    return {token for token in tokens if token[:1].isdigit()}
+
+
+def _fuzzy(wanted: Sequence[str], said: Sequence[str]) -> float:
+    """Share of the wanted words that stand in the answer, or look like one that does."""
+    if not wanted:
+        return 0.0
+    have = list(dict.fromkeys(said))
+    return sum(1.0 if w in have else float(bool(difflib.get_close_matches(w, have, 1, 0.8))) for w in wanted) / len(
+        wanted
+    )
+
+
+def _against(reference: str, answer: str, question: set[str]) -> dict[str, float]:
+    """Signals against one reference. `new` words are those that the question does not have: who repeats the question
+    says nothing."""
+    wanted, said = words(reference), words(answer)
+    content = (
+        [w for w in wanted if w not in _STOP and w not in question] or [w for w in wanted if w not in _STOP] or wanted
+    )
+    fresh = [w for w in said if w not in _STOP and w not in question]
+    of_wanted, of_said = Counter(wanted), Counter(said)
+    recall, precision = _share(of_said, of_wanted), _share(of_wanted, of_said)
+    new_recall, new_precision = _share(Counter(fresh), Counter(content)), _share(Counter(content), Counter(fresh))
+    numbers, said_numbers = _numbers(content), _numbers(fresh)
+    names = [w.lower() for w in re.findall(r"\b[A-Z][\w'-]+", reference)]
+    joined, flat = " ".join(said), " ".join(wanted)
+    return {
+        "f1": _f1(precision, recall),
+        "precision": precision,
+        "recall": recall,
+        "contained": float(bool(flat) and f" {flat} " in f" {joined} "),
+        "new_f1": _f1(new_precision, new_recall),
+        "new_recall": new_recall,
+        "new_precision": new_precision,
+        "fuzzy_recall": _fuzzy(content, said),
+        "letters_recall": _share(_letters(said), _letters(content)),
+        "best_match": difflib.SequenceMatcher(None, flat[:200], joined[:400], autojunk=False).find_longest_match().size
+        / max(1, len(flat[:200])),
+        "numbers": len(numbers & said_numbers) / len(numbers) if numbers else 0.5,
+        "number_conflict": float(bool(numbers) and bool(said_numbers) and not numbers & said_numbers),
+        "names_recall": _share(Counter(said), Counter(words(" ".join(names)))) if names else 0.5,
+        "first_recall": _share(Counter(said[:12]), Counter(content)),
+        "log_reference_words": math.log1p(len(wanted)),
+        "longer": math.log1p(len(said)) - math.log1p(len(wanted)),
+    }
+
+
+def signals(items: Sequence[tuple[str, str, str]], encoder: Encoder) -> list[list[float]]:
+    """For each (question, reference, answer) the values of `NAMES`, in that order."""
+    rows = []
+    for question, reference, answer in items:
+        asked = set(words(question))
+        parts = [part for part in reference.split(" / ") if part.strip()] or [reference]
+        best = max((_against(part, answer, asked) for part in parts), key=lambda row: (row["new_f1"], row["f1"]))
+        best |= {
+            "log_words": math.log1p(len(words(answer))),
+            "abstains": float(bool(_ABSTAINS.search(answer))),
+            "negation": float(bool(_NEGATION.search(answer)) != bool(_NEGATION.search(reference))),
+        }
+        rows.append(best)
+    for row, cosines in zip(rows, _cosines(items, encoder), strict=True):
+        row |= cosines
+    return [[row[name] for name in NAMES] for row in rows]
+
+
+def _cosines(items: Sequence[tuple[str, str, str]], encoder: Encoder) -> list[dict[str, float]]:
+    import numpy as np
+
+    texts = [
+        text
+        for question, reference, answer in items
+        for text in (reference, answer, f"{question} {reference}", f"{question} {answer}", question)
+    ]
+    distinct = list(dict.fromkeys(texts))
+    place = {text: number for number, text in enumerate(distinct)}
+    vectors = np.asarray(encoder(distinct)) if distinct else np.zeros((0, 1))
+    of = [vectors[place[text]] for text in texts]
+    return [
+        {
+            "cosine": float(of[n] @ of[n + 1]),
+            "cosine_in_context": float(of[n + 2] @ of[n + 3]),
+            "cosine_to_question": float(of[n + 4] @ of[n + 1]),
+        }
+        for n in range(0, len(of), 5)
+    ]

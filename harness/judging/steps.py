@@ -1,0 +1,48 @@
+"""Lets a judge's model write the evaluation steps of a criterion, once: G-Eval's chain of thought (Liu et al. 2023,
+arXiv:2303.16634, section 2). The steps are put into the entry, where people read them before they are used.
+"""
+
+from __future__ import annotations
+
+import re
+
+from harness.errors import HarnessError
+from harness.interfaces import ModelAdapter
+from harness.judging.geval import CriterionText
+from harness.records import Decoding, Message, Request
+
+__all__ = ["steps_in", "write_steps"]
+
+_LENGTH = 320  # tokens
+_LEAST, _MOST = 2, 8
+
+
+def write_steps(adapter: ModelAdapter, criterion: CriterionText, sees_passages: bool) -> list[str]:
+    """The steps, one line each. Raises `HarnessError` when the model writes no list of steps."""
+    shown = "the question, an expert's reference answer" + (", the retrieved passages" if sees_passages else "")
+    levels = "\n".join(f"{mark}: {meaning}" for mark, meaning in criterion.levels.items())
+    text = (
+        f"Someone has to mark answers to questions for one criterion. He sees {shown}, and the answer to be marked.\n\n"
+        f"Criterion: {criterion.title}. {criterion.definition}\n\nThe marks:\n{levels}\n\n"
+        "Write down the steps by which he arrives at a mark: a numbered list of three to six steps, one short sentence "
+        "each. Write the list and nothing else."
+    )
+    prompt = adapter.format_prompt([Message("user", text)], reply_prefix="1.")
+    (tokens,) = adapter.count_tokens([prompt])
+    (answer,) = adapter.generate([Request("steps", prompt, tokens, Decoding(max_gen_toks=_LENGTH))])
+    steps = steps_in(f"1. {answer.text}")
+    if len(steps) < _LEAST:
+        raise HarnessError(
+            f"{adapter.name} wrote no list of steps for {criterion.name} but {answer.text[:80]!r}; write them by hand"
+        )
+    return steps
+
+
+def steps_in(reply: str) -> list[str]:
+    """The items of the numbered list that begins with 1, each once, at most eight."""
+    found: list[str] = []
+    for number, text in re.findall(r"^\W*(\d+)[.)]\s*(.+)$", reply, flags=re.MULTILINE):
+        step = re.sub(r"[*_`]+", "", text).strip()
+        if int(number) == len(found) + 1 and step and step not in found:
+            found.append(step)
+    return found[:_MOST]
