@@ -379,6 +379,8 @@ class CardEntry(Part):
     max_padding: Annotated[float, Field(ge=0)] = 0.25
     """Mean change of a mark, either way, when an answer is padded with empty sentences."""
     max_unscored: Annotated[float, Field(ge=0, le=1)] = 0.02
+    blind_to: list[Literal["dropped", "swapped", "negated", "added", "other"]] = []
+    """Planted errors that the judge is known not to see: told on its card, and no hurdle."""
 
 
 class WeightsEntry(Part):

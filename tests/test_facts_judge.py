@@ -151,3 +151,31 @@ def test_a_question_without_facts_is_unscored() -> None:
     (verdict,) = FactsJudge().judge([item])
     assert verdict.score is None
     assert "no known facts" in verdict.reason
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ("The fee is not 4 euros.", (1.0, 1.0)),
+        ("It isn't €4.00, whatever they say.", (1.0, 1.0)),
+        ("The fee is not 5 but 4 euros.", (5.0, 5.0)),
+        ("It is 4 euros, not 5 euros.", (5.0, 5.0)),
+        ("It is not true that the fee is 4 euros.", (1.0, 1.0)),
+        ("The fee is 4 euros and not later than May.", (5.0, 5.0)),
+    ],
+)
+def test_what_an_answer_denies_it_does_not_state(answer: str, expected: tuple[float, float]) -> None:
+    fact = Fact("f", "money", "4 euros", "The fee is 4 euros.")
+    question = Question("q", "What is the fee?", ("4 euros",), facts=(fact,))
+    assert marks(question, answer) == expected
+
+
+def test_a_denied_fact_of_two_is_a_wrong_value() -> None:
+    """One of two stated, one denied: accuracy 1 + 4·1/(1+1) = 3, completeness 1 + 4·1/2 = 3."""
+    facts = (Fact("f", "money", "4 euros", ""), Fact("g", "duration", "2 days", ""))
+    question = Question("q", "What are fee and delay?", ("x",), facts=facts)
+    assert marks(question, "The fee is not 4 euros. The delay is 2 days.") == (3.0, 3.0)
+
+
+def test_one_may_is_no_number() -> None:
+    assert mentions("count", "One may ask for one port.", ()) == ["1"]

@@ -32,19 +32,21 @@ class Extent:
 
 def audit(
     judge: Judge,
-    thresholds: Mapping[str, float],
+    thresholds: Mapping[str, Any],
     questions: Sequence[Question],
     passages: Sequence[tuple[Passage, ...]] | None,
     data: Path | None,
+    fitted_on: Sequence[str],
     extent: Extent,
     store: Store,
     progress: Progress,
 ) -> dict[str, Any]:
     """What the card says; plain JSON values. `questions` are the synthetic world's; `passages` of each, for a judge
-    that sees passages, else None. `data` is a folder with human judgements."""
+    that     that sees passages, else None. `data` is a folder with human judgements; of those sets that the judge was
+    fitted on (`fitted_on`) nothing is reported."""
     desk = Desk(judge, store, progress)
     damaged = planted.damage(questions, extent.planted, extent.seed)
-    of_people, asked = _people(data, extent, desk)
+    of_people, asked = _people(data, fitted_on, extent, desk)
     found_planted = planted.detection(damaged, desk)
     asked += list(desk.ask(planted.cases_of(damaged)).values())
     found: dict[str, Any] = {
@@ -70,8 +72,11 @@ def audit(
     }  # fmt: skip
 
 
-def _people(data: Path | None, extent: Extent, desk: Desk) -> tuple[dict[str, Any], list[Asked]]:
+def _people(
+    data: Path | None, fitted_on: Sequence[str], extent: Extent, desk: Desk
+) -> tuple[dict[str, Any], list[Asked]]:
     found: dict[str, Any] = {"binary": {}, "pairwise": {}, "seed": extent.seed, "digests": {}}
+    found["fitted_on"] = list(fitted_on)
     if data is None:
         return found, []
     known = {**people.BINARY, **people.PAIRWISE}
@@ -81,6 +86,8 @@ def _people(data: Path | None, extent: Extent, desk: Desk) -> tuple[dict[str, An
         raise DataError(f"--data {data}: holds no human judgements; one of {wanted} is needed (docs/add-a-judge.md)")
     asked: list[Asked] = []
     for name, path in there.items():
+        if name in fitted_on:
+            continue
         found["digests"][name] = digest_of_file(path)
         if name in people.BINARY:
             rows = people.read_binary(path, extent.binary, extent.seed)

@@ -15,7 +15,7 @@ __all__ = ["FORMAT", "page", "verdict"]
 FORMAT = 1
 
 
-def verdict(found: Mapping[str, Any], wanted: Mapping[str, float]) -> dict[str, Any]:
+def verdict(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
     """Every hurdle that could be measured, and whether it was taken. A judge passes when it takes all, of which there
     is at least one."""
     hurdles: list[dict[str, Any]] = []
@@ -28,6 +28,8 @@ def verdict(found: Mapping[str, Any], wanted: Mapping[str, float]) -> dict[str, 
     for name, row in found["people"]["binary"].items():
         add(f"AUC on {name}", row["judge"]["auc"] if row["judge"] else None, wanted["min_auc"], True)
     for kind, row in found["planted"].get("kinds", {}).items():
+        if kind in wanted["blind_to"]:
+            continue
         add(f"planted errors found: {kind}", row["lower"], wanted["min_detection"], True)
     add("injection succeeds", found["injection"]["success"], wanted["max_injection"], False)
     for criterion, rows in found["biases"]["padding"].items():
@@ -35,7 +37,12 @@ def verdict(found: Mapping[str, Any], wanted: Mapping[str, float]) -> dict[str, 
         add(f"padding moves {criterion}", max(changes, default=None), wanted["max_padding"], False)
     for criterion, row in found["stability"].items():
         add(f"unscored: {criterion}", row["unscored"], wanted["max_unscored"], False)
-    return {"passed": bool(hurdles) and all(hurdle["passed"] for hurdle in hurdles), "hurdles": hurdles}
+    blind = list(wanted["blind_to"])
+    return {
+        "blind_to": blind,
+        "passed": bool(hurdles) and all(hurdle["passed"] for hurdle in hurdles),
+        "hurdles": hurdles,
+    }
 
 
 def _number(value: float | None, digits: int = 3) -> str:
@@ -92,6 +99,8 @@ def _verdict(result: Mapping[str, Any]) -> str:
         for h in result["hurdles"]
     ]
     head = "## Verdict: " + ("passes" if result["passed"] else "**fails**")
+    if result["blind_to"]:
+        head += f"\n\nBy its entry it does not see, and is not held to: {', '.join(result['blind_to'])}."
     return head + "\n\n" + markdown_table(["hurdle", "measured", "wanted", "taken"], rows, [False, True, True, False])
 
 
@@ -138,6 +147,7 @@ def _people(people: Mapping[str, Any]) -> list[str]:
         parts.append(
             f"Rows are drawn by seed {people['seed']}; brackets are 95 % bootstrap intervals over questions. An AUC is "
             "the chance that a right answer gets a higher mark than a wrong one."
+            + "".join(f" Not reported, since the judge was fitted on it: {name}." for name in people["fitted_on"])
         )
     return parts
 

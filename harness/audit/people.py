@@ -176,7 +176,7 @@ def binary_agreement(rows: Sequence[Binary], desk: Desk) -> dict[str, Any]:
     clusters = [row.case.question.cluster for row in rows]
     labels = [row.right for row in rows]
     overlap = [f1(row.case.answer, row.case.question.references) for row in rows]
-    length = [math.log(1 + len(row.case.answer.split())) for row in rows]
+    length = [_length(row.case) for row in rows]
     two = [row.votes[:2] for row in rows if len(row.votes) >= 2]
     return {
         "rows": len(rows),
@@ -189,7 +189,7 @@ def binary_agreement(rows: Sequence[Binary], desk: Desk) -> dict[str, Any]:
         "annotators_agree": sum(a == b for a, b in two) / len(two) if two else None,
         "length_at_fixed_truth": {
             name: correlation([m for r, m in with_mark if r.right is truth],
-                              [math.log(1 + len(r.case.answer.split())) for r, _ in with_mark if r.right is truth],
+                              [_length(r.case) for r, _ in with_mark if r.right is truth],
                               "spearman")
             for name, truth in (("right", True), ("wrong", False))
         },
@@ -214,7 +214,7 @@ def pairwise_agreement(pairs: Sequence[Pair], desk: Desk) -> dict[str, Any]:
         both = [pair.annotators[:2] for pair in of_dimension if len(pair.annotators) >= 2]
         human = [pair.human for pair in of_dimension]
         overlap = [_difference(pair, lambda case: f1(case.answer, case.question.references)) for pair in of_dimension]
-        length = [_difference(pair, lambda case: math.log(1 + len(case.answer.split()))) for pair in of_dimension]
+        length = [_difference(pair, _length) for pair in of_dimension]
         found[dimension] = {
             "pairs": len(of_dimension),
             "scored": len(scored),
@@ -224,6 +224,11 @@ def pairwise_agreement(pairs: Sequence[Pair], desk: Desk) -> dict[str, Any]:
             "annotators": _correlations([a for a, _ in both], [b for _, b in both]) if both else None,
         }
     return found
+
+
+def _length(case: Case) -> float:
+    """Of the answer, as the logarithm of its characters."""
+    return math.log1p(len(case.answer))
 
 
 def _difference(pair: Pair, measure: Callable[[Case], float]) -> float:

@@ -142,8 +142,11 @@ def audit_judge(options: argparse.Namespace) -> int:
     questions = source.questions(task.test_split)
     extent = Extent(options.rows, options.pairs, options.planted, options.injected, options.seed)
     passages = _passages(catalog, questions, extent.planted, cache, progress) if "passages" in entry.sees else None
+    fitted_on = [str(entry.fitted_on["data"])] if "data" in entry.fitted_on else []
     with Store(options.store or cache / "store.sqlite") as store:
-        card = audit(judge, entry.card.model_dump(), questions, passages, options.data, extent, store, progress)
+        card = audit(
+            judge, entry.card.model_dump(), questions, passages, options.data, fitted_on, extent, store, progress
+        )
     usage = judge.usage
     judge.close()
     card |= {

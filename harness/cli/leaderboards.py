@@ -43,20 +43,36 @@ def run(options: argparse.Namespace) -> int:
     for name in options.name:
         entry = catalog.leaderboard(name)
         tasks, _ = catalog.expand_tasks(entry.tasks)
+        card = _card(catalog, entry.judge)
         place = _place(catalog.path_of("leaderboard", name).parent)
         page, kept = place / f"{name}.md", place / "results" / name
         if options.check:
-            text = render_leaderboard(entry, tasks, stored_runs(kept, entry, tasks))
+            text = render_leaderboard(entry, tasks, stored_runs(kept, entry, tasks), card)
             if not page.is_file() or page.read_text(encoding="utf-8") != text:
                 stale = True
                 print(f"harness: {page} is stale; run: harness leaderboard {name}", file=sys.stderr)
             continue
         changed = collect(options.output_path, entry, tasks, kept)
-        text = render_leaderboard(entry, tasks, stored_runs(kept, entry, tasks))
+        text = render_leaderboard(entry, tasks, stored_runs(kept, entry, tasks), card)
         write_atomically(page, text)
         print(text)
         print(f"{changed} new or changed runs; written to {page}", file=sys.stderr)
     return 1 if stale else 0
+
+
+def _card(catalog: Any, judge: str) -> Any:
+    """The judge's card, beside its entry; None where nobody has audited it."""
+    import json
+
+    from harness.errors import DataError
+
+    path = catalog.path_of("judge", judge).parent / "cards" / f"{judge}.json"
+    if not path.is_file():
+        return None
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DataError(f"{path}: is no JSON ({error}); write it anew: harness audit {judge}") from error
 
 
 def _place(entry_folder: Path) -> Path:

@@ -10,9 +10,10 @@ Let R be the facts that a question asks for, and for an answer
     accuracy     = 1 + 4 · s / (s + w),  and 1 when s = 0
 
 A question that cannot be answered has one fact without a value, which says what kind of value is asked for: the answer
-that says so and states no value of that kind gets 5 and 5, any other 1 and 1. Of a comparison
-("which is cheaper, A or B?") the first of the two that the answer names is its choice. These are the accuracy and
-completeness of the study (relevant and nothing misleading; all that is asked for) with the judge's opinion taken out.
+that says so and states no value of that kind gets 5 and 5, any other 1 and 1. A fact whose value the answer denies ("is
+not 4 euros") is not stated, and the denial is a wrong value. Of a comparison ("which is cheaper, A or B?") the first of
+the two that the answer names is its choice. These are the accuracy and completeness of the study (relevant and nothing
+misleading; all that is asked for) with the judge's opinion taken out.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from harness.records import Fact, JudgeItem, Question, Verdict
 
 __all__ = ["FactsJudge", "abstains"]
 
-VERSION = 1
+VERSION = 2
 """Raise it when the same answer would get another mark."""
 
 ACCURACY, COMPLETENESS = "accuracy", "completeness"
@@ -50,6 +51,19 @@ _ABSTENTION = re.compile(
 def abstains(answer: str) -> bool:
     """Whether an answer says that the passages do not hold what is asked for."""
     return _ABSTENTION.search(answer.replace("’", "'")) is not None
+
+
+_DENIED = re.compile(
+    # "is not 4 euros" to the end of the clause or to a "but"; "not later than" is no denial
+    r"(?:\b(?:not|never)\b|n't\b)(?!\s+(?:only|later|more|less|before|until|exceed))"
+    r"(?:(?!\bbut\b|\b(?:and|it) (?:is|has|costs|takes)\b|[.,;:!?](?!\d)).)*",
+    re.IGNORECASE,
+)
+
+
+def _affirmed(answer: str) -> str:
+    """The answer without what it denies: a value that it says is not so is not stated."""
+    return _DENIED.sub(" ", answer.replace("’", "'"))
 
 
 def _stated(fact: Fact, answer: str) -> bool:
@@ -80,8 +94,10 @@ def marks(question: Question, answer: str) -> tuple[float, float]:
     if not question.answerable:
         mark = 5.0 if abstains(answer) and not _wrong_values(question, answer) else 1.0
         return mark, mark
-    stated = sum(_stated(fact, answer) for fact in question.facts)
-    wrong = _wrong_values(question, answer)
+    affirmed = _affirmed(answer)
+    stated = sum(_stated(fact, affirmed) for fact in question.facts)
+    denied = sum(_stated(fact, answer) and not _stated(fact, affirmed) for fact in question.facts)
+    wrong = _wrong_values(question, affirmed) + denied
     accuracy = 1 + 4 * stated / (stated + wrong) if stated else 1.0
     return accuracy, 1 + 4 * stated / len(question.facts)
 

@@ -22,7 +22,7 @@ _SPELLED = {word: number for number, word in enumerate([*_UNITS_SPELLED, *_TEENS
     word: 10 * number for number, word in enumerate(_TENS_SPELLED, start=2)
 }
 _SPELLED_WORD = re.compile(
-    rf"\b(?:({'|'.join(_TENS_SPELLED)})[\s-]({'|'.join(_UNITS_SPELLED[1:])})|({'|'.join(_SPELLED)}))\b(?!\s+of\b)",
+    rf"\b(?:({'|'.join(_TENS_SPELLED)})[\s-]({'|'.join(_UNITS_SPELLED[1:])})|({'|'.join(_SPELLED)}))\b(?!\s+of\b|\s+(?:may|can|might|must|should|would|could|has\s+to)\b)",
     re.IGNORECASE,
 )
 _DASHES = re.compile(r"[\u2010-\u2015\u2212]")

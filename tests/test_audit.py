@@ -1,0 +1,368 @@
+"""A judge's card: agreement with people, planted errors, biases, injection, stability; and the statistics behind it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import mannwhitneyu
+
+from harness.audit import biases, injection, people, planted
+from harness.audit.asking import Asked, Desk
+from harness.audit.card import verdict
+from harness.audit.stability import stability
+from harness.errors import DataError
+from harness.judging.facts import FactsJudge
+from harness.records import JudgeItem, Verdict
+from harness.sources.telecom.source import TelecomWorld
+from harness.statistics import (
+    auc,
+    correlation,
+    is_settled,
+    length_controlled_difference,
+    variance_components,
+)
+from harness.store import Store
+from tests.conftest import SHARED_DATA, Finished, Silent
+
+Harness = Callable[..., Finished]
+
+# ---- statistics -----------------------------------------------------------------------------------------------------
+
+
+def test_auc_by_hand() -> None:
+    """Positives 3, 1 against negatives 2, 1: above, above; below, tie: (1 + 1 + 0 + 0.5) / 4."""
+    assert auc([3, 1, 2, 1], [True, True, False, False]) == 0.625
+    assert auc([1, 2], [True, True]) is None
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.booleans()), min_size=4, max_size=30))
+def test_auc_is_mann_and_whitneys(rows: list[tuple[int, bool]]) -> None:
+    positive, negative = [s for s, label in rows if label], [s for s, label in rows if not label]
+    if positive and negative:
+        reference = mannwhitneyu(positive, negative).statistic / (len(positive) * len(negative))
+        assert auc([s for s, _ in rows], [label for _, label in rows]) == pytest.approx(reference)
+
+
+def test_correlation_of_what_does_not_vary_is_none() -> None:
+    assert correlation([1, 1, 1], [1, 2, 3], "pearson") is None
+    assert correlation([1, 2, 3], [1, 4, 9], "spearman") == pytest.approx(1.0)
+    assert correlation([1, 2, 3], [3, 2, 1], "pearson") == pytest.approx(-1.0)
+
+
+def test_variance_components_by_hand() -> None:
+    """Groups (1, 3) and (5, 7): means 2 and 6, MSW = (1+1+1+1)/2 = 2, MSB = 2·4 + 2·4 = 16, (16 - 2) / 2 = 7."""
+    assert variance_components([[1, 3], [5, 7]]) == (7.0, 2.0)
+    assert variance_components([[1.0], [3.0]]) == (2.0, None)
+    assert variance_components([[1, 2]]) == (None, None)
+
+
+def test_a_difference_that_is_length_alone_vanishes_at_one_length() -> None:
+    """Marks that rise with the words alone: Δ is not 0, the length-controlled Δ is; and a true difference stays."""
+    dice = np.random.default_rng(0)
+    base_words = dice.integers(5, 20, 400).astype(float)
+    words = base_words + dice.integers(0, 30, 400)
+    bent = np.tanh((words - base_words) / (words - base_words).std())
+    base = np.full(400, 3.0)
+    assert (base + bent - base).mean() > 0.4
+    lengths = (words.tolist(), base_words.tolist())
+    for true in (0.0, 0.5):
+        found = length_controlled_difference((base + bent + true).tolist(), base.tolist(), *lengths)
+        assert found == pytest.approx(true, abs=1e-9)
+    assert length_controlled_difference([4, 4, 4], [3, 3, 3], [7, 7, 7], [5, 5, 5]) == 1.0
+    assert length_controlled_difference([4, 4], [3, 3], [7, 7], [5, 5]) is None
+
+
+def test_repeats_stop_early_without_deciding_otherwise_more_often_than_allowed() -> None:
+    """500 simulated pairs of models, 60 items, 10 repeats, marks from 1 to 5, true differences around 0: the sign at
+    the stop is not that after all repeats in at most 5 % of them; and calls are saved."""
+    dice = np.random.default_rng(7)
+    wrong = used = decided = 0
+    for _ in range(500):
+        true = dice.normal(0, 0.25)
+        item = np.clip(dice.normal(3, 1, (60, 1)), 1, 5)
+        first = np.clip(np.rint(item + dice.normal(0, 0.8, (60, 10))), 1, 5)
+        second = np.clip(np.rint(item + true + dice.normal(0, 0.8, (60, 10))), 1, 5)
+        differences = second - first
+        final = differences.mean()
+        k = next(k for k in range(1, 11) if is_settled(differences[:, :k].tolist(), 10, 0.05))
+        used += k
+        if final != 0:
+            decided += 1
+            wrong += np.sign(differences[:, :k].mean()) != np.sign(final)
+    assert wrong / decided <= 0.05
+    assert used / 5_000 < 0.7
+
+
+def test_one_repeat_settles_nothing_and_all_of_them_everything() -> None:
+    assert not is_settled([[1.0], [2.0]], 10, 0.05)
+    assert is_settled([[0.0] * 10, [0.1] * 10], 10, 0.05)
+    assert is_settled([[1.0, 1.0], [2.0, 2.0]], 10, 0.05), "repeats that do not vary will not"
+    assert not is_settled([[0.0, 0.0], [0.0, 0.0]], 10, 0.05), "a tie is no decision"
+    with pytest.raises(ValueError, match="same number of repeats"):
+        is_settled([[1.0], [1.0, 2.0]], 10, 0.05)
+
+
+# ---- judges to audit ------------------------------------------------------------------------------------------------
+
+
+class RuleJudge:
+    """Marks by a rule of the answer: what a judge with one known weakness would do."""
+
+    repeats = 1
+    criteria = ("accuracy", "completeness")
+    max_unscored = 0.02
+    usage: Mapping[str, float] = {}
+
+    def __init__(self, name: str, rule: Callable[[JudgeItem], float | None]) -> None:
+        self.name, self.rule = name, rule
+        self.asked = 0
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        return {"kind": "rule", "name": self.name}
+
+    def depends_on(self, item: JudgeItem) -> Mapping[str, Any]:
+        return {"question": item.question.text, "answer": item.answer, "reference": item.reference}
+
+    def prepare(self) -> None: ...
+
+    def batch_size(self, items: Sequence[JudgeItem]) -> int:
+        return 64
+
+    def judge(self, items: Sequence[JudgeItem]) -> Iterator[Verdict]:
+        for item in items:
+            self.asked += 1
+            yield Verdict(item.key, item.criterion, item.repeat, self.rule(item), "")
+
+    def close(self) -> None: ...
+
+
+def desk(store: Store, rule: Callable[[JudgeItem], float | None], name: str = "rule") -> Desk:
+    return Desk(RuleJudge(name, rule), store, Silent())
+
+
+@pytest.fixture(scope="module")
+def damaged() -> list[planted.Damaged]:
+    return planted.damage(TelecomWorld(120, 400, 100, seed=3).questions("evaluation"), 40, 0)
+
+
+# ---- sections -------------------------------------------------------------------------------------------------------
+
+
+def test_each_damage_is_what_it_says(damaged: list[planted.Damaged]) -> None:
+    assert len(damaged) == 40
+    for each in damaged:
+        assert all(each.right != wrong for wrong in each.wrong.values())
+        assert each.wrong["added"].startswith(each.right)
+        if "dropped" in each.wrong:
+            assert each.right.startswith(each.wrong["dropped"])
+    kinds = {kind for each in damaged for kind in each.wrong}
+    assert kinds == set(planted.CRITERION_OF)
+
+
+def test_a_judge_that_knows_the_facts_finds_what_it_can_find(damaged: list[planted.Damaged], store: Store) -> None:
+    found = planted.detection(damaged, Desk(FactsJudge(), store, Silent()))
+    kinds = found["kinds"]
+    assert kinds["dropped"]["lower"] == 1.0
+    assert min(kinds[kind]["lower"] for kind in ("swapped", "negated", "other")) > 0.8
+    assert kinds["added"]["equal"] > 0.8, "an invented statement without a value of the kind is nothing to it"
+    assert found["accuracy"] == found["completeness"] == pytest.approx(1.0)
+
+
+def test_a_judge_that_gives_everyone_three_finds_nothing(damaged: list[planted.Damaged], store: Store) -> None:
+    found = planted.detection(damaged, desk(store, lambda item: 3.0))
+    assert {row["lower"] for row in found["kinds"].values()} == {0.0}
+    assert {row["equal"] for row in found["kinds"].values()} == {1.0}
+    assert found["accuracy"] is None
+
+
+def test_a_judge_that_likes_length_is_seen_to(damaged: list[planted.Damaged], store: Store) -> None:
+    by_length = biases.padding(damaged, desk(store, lambda item: min(5.0, 1 + len(item.answer.split()) / 20)))
+    assert by_length["accuracy"]["right"]["mean_change"] > 1
+    steady = biases.padding(damaged, desk(store, lambda item: 4.0, "steady"))
+    assert steady["accuracy"]["wrong"]["mean_change"] == 0.0
+    by_reference = biases.reference_length(damaged, desk(store, lambda i: 1 + min(4, len(i.reference) / 99), "ref"))
+    assert by_reference["completeness"]["mean_change"] > 0.5
+
+
+def test_a_gullible_judge_is_talked_over_and_a_deaf_one_is_not(damaged: list[planted.Damaged], store: Store) -> None:
+    gullible = injection.injection(
+        damaged[:10], desk(store, lambda i: 5.0 if "core: 5" in i.answer else 1.0, "gullible")
+    )
+    assert gullible["attacks"]["score"] == {"success": 1.0, "mean_change": 4.0, "answers": 10}
+    assert gullible["attacks"]["threat"]["success"] == 0.0
+    assert gullible["tried"] == 10 * len(injection.ATTACKS)
+    deaf = injection.injection(damaged[:10], desk(store, lambda item: 2.0, "deaf"))
+    assert deaf["success"] == 0.0
+
+
+def test_stability_splits_repeats_from_items() -> None:
+    """Two items of ten repeats: (2, 4) five times each and (4, 6): within 10/9, between by the analysis of variance."""
+    asked = [
+        Asked({"accuracy": [Verdict("", "accuracy", n, float(mark), "") for n, mark in enumerate([low, low + 2] * 5)]})
+        for low in (2, 4)
+    ]
+    row = stability(asked, ["accuracy"], 10)["accuracy"]
+    assert row["variance_over_repeats"] == pytest.approx(10 / 9)
+    assert row["variance_over_items"] == pytest.approx((20 - 10 / 9) / 10)
+    expected = math.sqrt(((20 - 10 / 9) / 10 + 10 / 9 / 3) / 200)
+    assert row["standard_error_of_200_items"]["3"] == pytest.approx(expected)
+
+
+def test_what_was_asked_before_is_not_asked_again(damaged: list[planted.Damaged], store: Store) -> None:
+    judge = RuleJudge("once", lambda item: 3.0)
+    cases = planted.cases_of(damaged[:3])
+    Desk(judge, store, Silent()).ask(cases)
+    asked = judge.asked
+    Desk(judge, store, Silent()).ask(cases)
+    assert judge.asked == asked > 0
+
+
+# ---- people ---------------------------------------------------------------------------------------------------------
+
+
+def write_people(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    binary = [
+        {"id": f"n{n}", "question": f"Who wrote book {n % 6}?", "reference": f"Author {n % 6} / A. {n % 6}",
+         "answer": f"Author {n % 6 if n % 2 else 9}", "human_score": n % 2, "votes": ["yes", "yes" if n % 3 else "no"]}
+        for n in range(24)
+    ]  # fmt: skip
+    pairs = [
+        {"id": f"p{n}-{dimension}", "question": f"Why {n}?", "reference": "because of the tide and the moon",
+         "answer_a": "because of the tide", "answer_b": "because of the tide and the moon" if n % 2 else "no idea",
+         "dimension": dimension, "human_score": 1.0 if n % 2 else -1.5,
+         "annotator_scores": [1, 1] if n % 2 else [-1, -2]}
+        for n in range(8) for dimension in ("correctness", "completeness", "overall")
+    ]  # fmt: skip
+    for name, rows in (("openqa_eval_nq301.jsonl", binary), ("ragchecker_pairwise.jsonl", pairs)):
+        (folder / name).write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return folder
+
+
+def test_agreement_with_people_by_hand(tmp_path: Path, store: Store) -> None:
+    data = write_people(tmp_path / "people")
+    rows = people.read_binary(data / "openqa_eval_nq301.jsonl", 24, 0)
+    asking = desk(store, lambda item: 5.0 if item.answer.split()[-1] in item.reference else 2.0)
+    found = people.binary_agreement(rows, asking)
+    assert found["judge"]["auc"] == 1.0
+    assert found["token_f1"]["auc"] == 1.0
+    assert found["length"]["auc"] == 0.5, "all answers have as many characters"
+    assert found["annotators_agree"] == pytest.approx(16 / 24)
+    pairs = people.read_pairs(data / "ragchecker_pairwise.jsonl", 8, 0)
+    assert {pair.dimension for pair in pairs} == {"correctness", "completeness"}
+    found = people.pairwise_agreement(pairs, desk(store, lambda item: float(len(item.answer)), "long"))
+    assert found["completeness"]["judge"]["signs"] == 1.0
+    assert found["completeness"]["annotators"]["pearson"] == pytest.approx(1.0)
+
+
+def test_a_sample_is_drawn_by_seed_and_a_smaller_one_lies_within(tmp_path: Path) -> None:
+    path = write_people(tmp_path / "people") / "openqa_eval_nq301.jsonl"
+    ids = [row.case.id for row in people.read_binary(path, 24, 0)]
+    assert [row.case.id for row in people.read_binary(path, 10, 0)] == ids[:10]
+    assert [row.case.id for row in people.read_binary(path, 10, 1)] != ids[:10]
+
+
+def test_broken_judgements_are_told_by_line(tmp_path: Path) -> None:
+    path = write_people(tmp_path / "people") / "openqa_eval_nq301.jsonl"
+    path.write_text(path.read_text() + '{"id": 3}\n{"id": \n')
+    with pytest.raises(DataError) as caught:
+        people.read_binary(path, 10, 0)
+    assert [problem.split(": ")[0].rsplit(":", 1)[1] for problem in caught.value.problems] == ["25", "26"]
+
+
+@pytest.mark.skipif(not (SHARED_DATA / "judge_meta").is_dir(), reason="the human judgements are not here")
+def test_baselines_on_real_judgements_are_those_that_are_known(store: Store) -> None:
+    """Token F1's and length's AUC on NQ301 as others measured them: .818 and .629. Of RAGChecker's 280 pairs, on which
+    one annotator agrees with the other by .637 and .719, six have an empty answer and are not in the data."""
+    rows = people.read_binary(SHARED_DATA / "judge_meta" / "openqa_eval_nq301.jsonl", 2_000, 0)
+    found = people.binary_agreement(rows, desk(store, lambda item: 3.0))
+    assert found["token_f1"]["auc"] == pytest.approx(0.818, abs=0.01)
+    assert found["length"]["auc"] == pytest.approx(0.629, abs=0.01)
+    pairs = people.read_pairs(SHARED_DATA / "judge_meta" / "ragchecker_pairwise.jsonl", 300, 0)
+    of_pairs = people.pairwise_agreement(pairs, desk(store, lambda item: 3.0, "three"))
+    assert of_pairs["correctness"]["annotators"]["pearson"] == pytest.approx(0.637, abs=0.03)
+    assert of_pairs["completeness"]["annotators"]["pearson"] == pytest.approx(0.719, abs=0.03)
+    assert of_pairs["correctness"]["judge"]["pearson"] is None
+
+
+# ---- the card -------------------------------------------------------------------------------------------------------
+
+WANTED = {
+    "min_auc": 0.8, "min_detection": 0.8, "max_injection": 0.05, "max_padding": 0.25, "max_unscored": 0.02,
+    "blind_to": [],
+}  # fmt: skip
+
+
+def found(**changes: Any) -> dict[str, Any]:
+    plain: dict[str, Any] = {
+        "people": {"binary": {"set": {"judge": {"auc": 0.9}}}},
+        "planted": {"kinds": {"swapped": {"lower": 0.9}}},
+        "injection": {"success": 0.0},
+        "biases": {"padding": {"accuracy": {"right": {"mean_change": -0.1}, "wrong": {"mean_change": None}}}},
+        "stability": {"accuracy": {"unscored": 0.0}},
+    }
+    return {**plain, **changes}
+
+
+def test_a_judge_passes_when_it_takes_every_hurdle() -> None:
+    result = verdict(found(), WANTED)
+    assert result["passed"]
+    assert len(result["hurdles"]) == 5
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"people": {"binary": {"set": {"judge": {"auc": 0.79}}}}},
+        {"planted": {"kinds": {"swapped": {"lower": 0.79}}}},
+        {"injection": {"success": 0.06}},
+        {"biases": {"padding": {"accuracy": {"right": {"mean_change": -0.3}}}}},
+        {"stability": {"accuracy": {"unscored": 0.03}}},
+    ],
+)
+def test_one_hurdle_not_taken_fails_it(change: dict[str, Any]) -> None:
+    result = verdict(found(**change), WANTED)
+    assert not result["passed"]
+    assert sum(not hurdle["passed"] for hurdle in result["hurdles"]) == 1
+
+
+def test_what_a_judge_is_known_not_to_see_is_no_hurdle() -> None:
+    assert verdict(found(planted={"kinds": {"swapped": {"lower": 0.1}}}), {**WANTED, "blind_to": ["swapped"]})["passed"]
+
+
+def test_the_command_writes_a_card_and_the_leaderboard_tells_of_it(
+    harness: Harness, entries: Path, pack: Path, tmp_path: Path
+) -> None:
+    flags = ["--include_path", str(entries)]
+    assert harness("eval", "--task", "animals", "--model", "parrot", "--data", str(pack), *flags).code == 0
+    before = harness("leaderboard", "zoo", *flags)
+    assert "The judge marks has no card: nobody has checked it" in before.out
+    done = harness("audit", "marks", *flags, "--data", str(write_people(tmp_path / "people")), "--planted", "12")
+    assert done.code == 0, done.err
+    card = entries / "judges" / "cards" / "marks.json"
+    assert "## Verdict: **fails**" in card.with_suffix(".md").read_text()
+    first = card.read_bytes()
+    again = harness("audit", "marks", *flags, "--data", str(tmp_path / "people"), "--planted", "12")
+    assert "from the store" in again.err
+    assert card.read_bytes() == first
+    after = harness("leaderboard", "zoo", *flags)
+    assert "The judge marks **fails** [its card](../judges/cards/marks.md)" in after.out
+    assert "judged by marks ‡" in after.out
+    other = json.loads(card.read_text()) | {"judge_id": "0" * 64}
+    card.write_text(json.dumps(other))
+    assert "The card is of another version" in harness("leaderboard", "zoo", *flags).out
+
+
+def test_a_folder_without_judgements_is_one_line(harness: Harness, entries: Path, tmp_path: Path) -> None:
+    done = harness("audit", "marks", "--include_path", str(entries), "--data", str(tmp_path))
+    assert done.code == 2
+    assert "holds no human judgements" in done.err

@@ -1,0 +1,247 @@
+"""Judges that are made: panels, calibrated judges, steps written by a model; and finished runs under another judge."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness.digests import digest_of_lines
+from harness.judging.calibrated import CalibratedJudge, Weights
+from harness.judging.jury import JuryJudge
+from harness.judging.scripted import ScriptedJudge
+from harness.judging.signals import NAMES, signals, words
+from harness.judging.steps import steps_in
+from harness.records import JudgeItem, Question
+from tests.conftest import REPOSITORY, SHARED_DATA, Finished, write_entries
+
+Harness = Callable[..., Finished]
+
+
+def item(answer: str, key: str = "k", question: str = "Who?", reference: str = "Ada Lovelace") -> JudgeItem:
+    return JudgeItem(key, Question("q", question, (reference,)), reference, answer, (), "accuracy", 0)
+
+
+# ---- panels ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_panels_mark_is_the_mean_of_its_members_means() -> None:
+    """One member always says 2; another, with ten repeats of 4 and 5, has a mean that its own verdicts give."""
+    always, ten = ScriptedJudge(["2"], name="always"), ScriptedJudge(["4", "5"], name="ten", repeats=10)
+    (verdict,) = JuryJudge("panel", [always, ten], 0.02).judge([item("x")])
+    given = [v.score for v in ten.judge(list(ten.judged))]
+    assert len(given) == 10
+    mean = sum(score for score in given if score is not None) / 10
+    assert 4 < mean < 5
+    assert verdict.score == pytest.approx((2 + mean) / 2)
+    assert verdict.reply == f"always 2.00, ten {mean:.2f}; spread {mean - 2:.2f}"
+
+
+def test_a_panel_of_which_fewer_than_half_marks_is_unscored() -> None:
+    members = [ScriptedJudge(["5"], name="a"), ScriptedJudge([""], name="b"), ScriptedJudge([""], name="c")]
+    (verdict,) = JuryJudge("panel", members, 0.02).judge([item("x")])
+    assert (verdict.score, verdict.reason) == (None, "1 of 3 members gave a mark")
+
+
+def test_panels_of_other_members_are_other_judges() -> None:
+    one, two = ScriptedJudge(["5"], name="a"), ScriptedJudge(["4"], name="b")
+    three = ScriptedJudge(["4"], name="b", repeats=3)
+    assert JuryJudge("p", [one, two], 0.02).identity != JuryJudge("p", [one, three], 0.02).identity
+    assert JuryJudge("p", [one, two], 0.02).identity == JuryJudge("other name", [one, two], 0.02).identity
+
+
+PANEL = "judge: {name}\ndescription: d\nkind: jury\njury: [{members}]\nmetadata: {{version: 1}}\n"
+
+
+def test_a_panel_judges_a_run_and_none_may_sit_on_another(harness: Harness, entries: Path, pack: Path) -> None:
+    second = "judge: more\ndescription: d\nkind: scripted\nscript: ['2', '4']\nmetadata: {version: 1}\n"
+    write_entries(entries, judges__more=second, judges__panel=PANEL.format(name="panel", members="marks, more"))
+    flags = ["--include_path", str(entries)]
+    done = harness("eval", "--task", "animals", "--model", "parrot", "--judge", "panel", "--data", str(pack), *flags)
+    assert done.code == 0, done.err
+    (file,) = Path("results").rglob("samples_*.jsonl")
+    verdict = json.loads(file.read_text().splitlines()[0])["verdicts"][0]
+    assert verdict["reply"].startswith("marks ")
+    write_entries(entries, judges__court=PANEL.format(name="court", members="panel, more"))
+    assert "is itself a jury" in harness("validate", *flags).err
+    write_entries(entries, judges__court=PANEL.format(name="court", members="more"))
+    assert "a jury needs `jury`: the names of two judges or more" in harness("validate", *flags).err
+
+
+# ---- calibrated judges ----------------------------------------------------------------------------------------------
+
+
+class Flat:
+    """An encoder for which all texts are alike."""
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        return np.ones((len(texts), 1))
+
+
+def test_a_calibrated_mark_by_hand() -> None:
+    """recall of "Ada Lovelace" in "Ada" is 1/2; p = 1/(1 + exp(-(0.5 + 2·(0.5 - 0.25)/0.5))) = 1/(1 + exp(-1.5))."""
+    weights = {"accuracy": Weights(0.5, {"recall": 2.0}, {"recall": 0.25}, {"recall": 0.5})}
+    judge = CalibratedJudge("c", weights, Flat, {}, 0.02)
+    verdicts = {v.key: v for v in judge.judge([item("Ada", "a"), item(" ", "b")])}
+    assert verdicts["a"].score == pytest.approx(1 + 4 / (1 + math.exp(-1.5)), abs=1e-6)
+    assert (verdicts["b"].score, verdicts["b"].reason) == (1.0, "empty answer: lowest mark by rule")
+
+
+def test_words_are_read_as_people_mean_them() -> None:
+    assert words("The Twenty first, 1,200 dogs of São Paulo on the 3rd") == [
+        "20", "first", "1200", "dogs", "of", "sao", "paulo", "on", "3",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("answer", "name", "value"),
+    [
+        ("Ada Lovelace wrote it", "contained", 1.0),
+        ("It was Ada", "recall", 0.5),
+        ("I do not know", "abstains", 1.0),
+        ("Ada Lovelace", "f1", 1.0),
+        ("Ada Lovelase", "fuzzy_recall", 1.0),
+        ("It was never Ada Lovelace", "negation", 1.0),
+    ],
+)
+def test_signals_by_hand(answer: str, name: str, value: float) -> None:
+    (row,) = signals([("Who wrote it?", "Ada Lovelace", answer)], Flat().encode)
+    assert dict(zip(NAMES, row, strict=True))[name] == value
+
+
+def test_of_several_references_the_best_counts() -> None:
+    (row,) = signals([("Who?", "Ada Lovelace / Countess of Lovelace", "the Countess of Lovelace")], Flat().encode)
+    assert dict(zip(NAMES, row, strict=True))["f1"] == 1.0
+
+
+@pytest.mark.skipif(not (SHARED_DATA / "judge_meta").is_dir(), reason="the human judgements are not here")
+def test_a_judge_is_fitted_audited_and_better_than_token_f1(harness: Harness, tmp_path: Path) -> None:
+    data = str(SHARED_DATA / "judge_meta")
+    done = harness("fit-judge", "mine", "--data", data, "--rows", "400", "-o", str(tmp_path / "own" / "judges"))
+    assert done.code == 0, done.err
+    assert harness("fit-judge", "mine", "--data", data, "-o", str(tmp_path / "own" / "judges")).code == 2
+    flags = ["--include_path", str(tmp_path / "own")]
+    small = ["--rows", "300", "--pairs", "10", "--planted", "10", "--injected", "2"]
+    done = harness("audit", "mine", "--data", data, *flags, *small)
+    assert done.code == 0, done.err
+    card = json.loads((tmp_path / "own" / "judges" / "cards" / "mine.json").read_text())
+    row = card["found"]["people"]["binary"]["openqa_eval_nq301"]
+    assert row["judge"]["auc"] > row["token_f1"]["auc"]
+
+
+def test_the_shipped_calibrated_judge_needs_no_data(harness: Harness, entries: Path, pack: Path) -> None:
+    flags = ["--include_path", str(entries), "--data", str(pack), "--judge", "calibrated"]
+    done = harness("eval", "--task", "animals", "--model", "parrot", *flags)
+    assert done.code == 0, done.err
+    (file,) = Path("results").rglob("samples_*.jsonl")
+    rows = [json.loads(line) for line in file.read_text().splitlines()]
+    right = [row["accuracy"] for row in rows if row["exact_match"] == 1.0]
+    wrong = [row["accuracy"] for row in rows if row["resps"][0][0][:3] not in row["target"]]  # "dams" is "a dam" to it
+    assert min(right) > 3.5 > 2.5 > max(wrong)
+
+
+# ---- steps ----------------------------------------------------------------------------------------------------------
+
+
+def test_steps_are_the_items_of_the_list_that_begins_with_one() -> None:
+    reply = "1. **Read** the question.\n2) Compare.\n\n2. Compare again?\n3. Mark.\nDone."
+    assert steps_in(reply) == ["Read the question.", "Compare.", "Mark."]
+    assert steps_in("No list.") == []
+
+
+WRITER = """
+model: writer
+description: Writes steps.
+engine: scripted
+script: ["Read the question.\\n2. List the facts.\\n3. Count them."]
+licence: none
+metadata: {version: 1}
+"""
+OWN = "include: _geval.yaml\njudge: own\ndescription: d\nmodel: writer\nscoring: greedy\n"
+
+
+@pytest.fixture
+def own_judge(entries: Path) -> Path:
+    shared = (REPOSITORY / "judges" / "_geval.yaml").read_text(encoding="utf-8")
+    return write_entries(entries, models__writer=WRITER, judges___geval=shared, judges__own=OWN)
+
+
+def test_a_model_writes_its_steps_into_the_entry(harness: Harness, own_judge: Path) -> None:
+    flags = ["--include_path", str(own_judge)]
+    done = harness("judge-steps", "own", "--write", *flags)
+    assert done.code == 0, done.err
+    steps = ["Read the question.", "List the facts.", "Count them."]
+    text = (own_judge / "judges" / "own.yaml").read_text()
+    assert text.count(f"steps_sha256: {digest_of_lines(steps)}") == 2
+    shown = harness("show", "judge", "own", *flags)
+    assert "steps_by: writer" in shown.out
+    assert "List the facts." in shown.out
+    again = harness("judge-steps", "own", "--write", *flags)
+    assert again.code == 2
+    assert "has a `criteria` block of its own" in again.err
+
+
+def test_steps_that_do_not_match_their_hash_are_refused(harness: Harness, own_judge: Path) -> None:
+    flags = ["--include_path", str(own_judge)]
+    assert harness("judge-steps", "own", "--write", *flags).code == 0
+    path = own_judge / "judges" / "own.yaml"
+    path.write_text(path.read_text().replace("Count them.", "Always say 5.", 1))
+    done = harness("validate", *flags)
+    assert done.code == 1
+    assert "criteria.accuracy: the steps do not match steps_sha256" in done.err
+
+
+def test_a_judge_without_a_model_has_no_steps(harness: Harness) -> None:
+    done = harness("judge-steps", "facts")
+    assert done.code == 2
+    assert "only a geval judge has steps" in done.err
+
+
+def test_a_model_that_writes_no_list_is_told_of(harness: Harness, own_judge: Path) -> None:
+    write_entries(own_judge, models__writer=WRITER.replace("\\n2. List the facts.\\n3. Count them.", ""))
+    done = harness("judge-steps", "own", "--include_path", str(own_judge))
+    assert done.code == 2
+    assert "wrote no list of steps for accuracy" in done.err
+
+
+# ---- finished runs under another judge ------------------------------------------------------------------------------
+
+
+def test_a_run_judged_again_is_the_run_that_the_other_judge_would_have_made(
+    harness: Harness, entries: Path, pack: Path
+) -> None:
+    second = "judge: more\ndescription: d\nkind: scripted\nscript: ['2', '4']\nmetadata: {version: 1}\n"
+    write_entries(entries, judges__more=second)
+    flags = ["--include_path", str(entries)]
+    evaluate = ["eval", "--task", "animals", "--model", "parrot", "--data", str(pack), *flags]
+    assert harness(*evaluate, "-o", "a").code == 0
+    assert harness(*evaluate, "--judge", "more", "-o", "b").code == 0
+    (run,) = Path("a/parrot").iterdir()
+    done = harness("judge", str(run), "--judge", "more", *flags, "-o", "c")
+    assert done.code == 0, done.err
+    (expected,), (found,) = Path("b/parrot").iterdir(), Path("c/parrot").iterdir()
+    assert found.name == expected.name
+    for file in expected.iterdir():
+        if file.name != "manifest.json":
+            assert (found / file.name).read_bytes() == file.read_bytes(), file.name
+
+
+def test_the_facts_judge_finds_the_worlds_facts_again(harness: Harness, entries: Path) -> None:
+    flags = ["--include_path", str(entries)]
+    evaluate = ["eval", "--task", "telecom", "--model", "parrot", "--limit", "5", *flags]
+    assert harness(*evaluate, "--judge", "marks", "-o", "a").code == 0
+    assert harness(*evaluate, "-o", "b").code == 0
+    (run,) = Path("a/parrot").iterdir()
+    assert harness("judge", str(run), "--judge", "facts", "-o", "c").code == 0
+    (expected,), (found,) = Path("b/parrot").rglob("samples_*"), Path("c/parrot").rglob("samples_*")
+    assert found.read_bytes() == expected.read_bytes()
+
+
+def test_a_folder_that_is_no_run_is_one_line(harness: Harness, tmp_path: Path) -> None:
+    done = harness("judge", str(tmp_path), "--judge", "facts")
+    assert done.code == 2
+    assert "is no whole run folder of this version" in done.err
