@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,6 +58,13 @@ def add(commands: Any) -> None:
         type=float,
         metavar="SUM",
         help="stop before API models cost more than this, by their entries' prices",
+    )
+    how.add_argument(
+        "--adaptive_repeats",
+        type=float,
+        metavar="RATE",
+        help="with several models: stop the judge's repeats when which is better than the first can change at most at "
+        "this error rate, as 0.05",
     )
     how.add_argument(
         "--no_gate",
@@ -254,10 +261,13 @@ def run(options: argparse.Namespace) -> int:
     from harness.cache import cache_folder
     from harness.cli.console import make_progress
     from harness.cli.results import print_outcomes
+    from harness.errors import UsageError
     from harness.store import Store
 
     catalog = catalog_of(options)
     limit, arms = _limit(options.limit), _arms(options.arm)
+    if options.adaptive_repeats is not None and not 0 < options.adaptive_repeats < 0.5:
+        raise UsageError(f"--adaptive_repeats {options.adaptive_repeats:g}: give an error rate above 0 and below 0.5")
     options.batch_size = _batch_size(options.batch_size)
     check_output(options.output_path)
     tasks, groups = catalog.expand_tasks(names_of(options.task))
@@ -396,6 +406,7 @@ def _evaluate_all(
         except HarnessError as error:
             failure = error
             break
+    runs = _with_fewer_repeats(options, runs, answered, store, progress)
     outcomes = [_conclude(options, *runs[n], answered[n], store, progress) for n in range(len(runs)) if n in answered]
     for _, parts in runs:
         parts.adapter.close()
@@ -403,6 +414,36 @@ def _evaluate_all(
     if failure is not None:
         raise failure
     return outcomes
+
+
+def _with_fewer_repeats(
+    options: argparse.Namespace,
+    runs: Sequence[tuple[TaskPlan, Parts]],
+    answered: Mapping[int, Answered],
+    store: Any,
+    progress: Progress,
+) -> Sequence[tuple[TaskPlan, Parts]]:
+    """With `--adaptive_repeats`, the runs with judges that repeat only as often as the decision needs."""
+    from harness.evaluate.adaptive import WithRepeats, settled_repeats
+
+    if options.adaptive_repeats is None:
+        return runs
+    found = list(runs)
+    groups: dict[tuple[str, str], list[int]] = {}
+    for number in answered:
+        plan = runs[number][0]
+        groups.setdefault((plan.task, plan.arm.value), []).append(number)
+    for (task, arm), numbers in groups.items():
+        judge = runs[numbers[0]][1].judge
+        if len(numbers) < 2 or judge.repeats < 3:
+            continue
+        compared = [(runs[n][0], answered[n]) for n in sorted(numbers)]
+        repeats = settled_repeats(compared, judge, options.adaptive_repeats, store, progress)
+        rate = f"at an error rate of {options.adaptive_repeats:g}"
+        progress.note(f"{task}, {arm}: {repeats} of {judge.repeats} repeats decide {rate}")
+        for n in numbers:
+            found[n] = (runs[n][0], replace(runs[n][1], judge=WithRepeats(runs[n][1].judge, repeats)))
+    return found
 
 
 def _conclude(
