@@ -2,9 +2,9 @@
 
     python -m benchmarks.judge_convergence --data ../shared/data/judge_meta --items 200 --repeats 40
 
-Marks answers that people have judged by the embedded model, once by `expected_score` (one forward pass) and so many times
-by sampling one token, from the same distribution. Prints, for 1, 3, 10, … repeats, how far the sampled means lie from the
-expected scores and how far they should; seconds and prompt tokens of both; and draws the figure.
+Marks answers that people have judged by the embedded model, once by `expected_score` (one forward pass) and so many
+times by sampling one token, from the same distribution. Prints, for 1, 3, 10, … repeats, how far the sampled means lie
+from the expected scores and how far they should; seconds and prompt tokens of both; and draws the figure.
 """
 
 from __future__ import annotations

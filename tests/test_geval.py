@@ -125,6 +125,13 @@ def test_the_prompt_holds_what_the_judge_sees_and_begins_its_reply() -> None:
     assert prompt == "user: Which colour?|Blue.|<answer>Blue.</answer>|Accuracy\nassistant: Accuracy: "
 
 
+def test_the_mark_of_a_cut_answer_says_that_it_was_cut() -> None:
+    judge = GEvalJudge("j", settings(max_answer_chars=5), ScriptedAdapter(["4"]))
+    (long,), (short,) = judge.judge([item("123456789")]), judge.judge([item("1234")])
+    assert (long.score, long.reason) == (4.0, "the answer was cut at 5 characters")
+    assert (short.score, short.reason) == (4.0, "")
+
+
 def test_a_long_answer_is_cut_with_a_mark() -> None:
     prompt = GEvalJudge("j", settings(max_answer_chars=5), ScriptedAdapter(["5"])).prompt_of(item("123456789"))
     assert "<answer>12345 […the answer was cut here]</answer>" in prompt

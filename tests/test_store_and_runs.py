@@ -301,7 +301,7 @@ def test_scores_by_hand(tmp_path: Path, store: Store) -> None:
     accuracy, completeness = outcome.scores[:2]
     assert (accuracy.measure, accuracy.value, accuracy.n, accuracy.total) == ("accuracy", 2.0, 1, 2)
     assert (completeness.value, completeness.n) == (5.0, 2)
-    assert outcome.unscored == {"verdicts": 12, "unscored": 4, "reasons": {"no mark": 4}}
+    assert outcome.unscored == {"verdicts": 12, "unscored": 4, "reasons": {"no mark": 4}, "remarks": {}}
     assert outcome.judge_is_broken
 
 

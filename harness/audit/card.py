@@ -154,13 +154,13 @@ def _people(people: Mapping[str, Any]) -> list[str]:
 
 def _planted(planted: Mapping[str, Any]) -> list[str]:
     rows = [
-        [kind, row["criterion"], str(row["pairs"]), _percent(row["lower"]), _percent(row["equal"])]
+        [kind, row["criterion"], str(row["pairs"]), _percent(row["lower"]), _percent(row["higher"])]
         for kind, row in planted.get("kinds", {}).items()
     ]
     if not rows:
         return []
     table = markdown_table(
-        ["planted error", "criterion", "pairs", "mark is lower", "equal"], rows, [False, False, True, True, True]
+        ["planted error", "criterion", "pairs", "mark falls by 0.5", "higher"], rows, [False, False, True, True, True]
     )
     return [
         "## Planted errors",

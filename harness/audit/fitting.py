@@ -4,6 +4,11 @@ Accuracy is the probability that people call an answer right, from all signals. 
 of single answers; it is the same probability from the signals that tell how much of the reference the answer holds, and
 nothing of what else it says.
 
+People's judgements are mostly of short answers that are right or wrong as a whole, and a regression on them alone
+hardly minds a wrong number in a long right sentence. So errors planted into the synthetic world's fine-tuning pool are
+added, with a small weight: more of it finds more planted errors and agrees less with people (docs/log.md). Denied and
+invented statements are not among them: these signals do not see them, and the entry says so.
+
 Rows whose question also stands in a data set that the card reports on are left out, so that the judge is never reported
 on what it was fitted on.
 """
@@ -15,15 +20,18 @@ from pathlib import Path
 from typing import Any
 
 from harness.audit.people import BINARY, PAIRWISE, Binary, read_binary, read_pairs
+from harness.audit.planted import damage
 from harness.digests import digest_of_file
 from harness.errors import DataError
 from harness.extras import require
 from harness.judging.signals import NAMES, signals
+from harness.records import Question
 
 __all__ = ["FITTED_ON", "fit"]
 
 FITTED_ON = "evouna_nq"
 EVERYTHING = 1_000_000
+PLANTED, PLANTED_WEIGHT = 250, 0.02
 COVERAGE = (
     "recall", "contained", "new_recall", "fuzzy_recall", "letters_recall", "best_match", "numbers", "names_recall",
     "cosine_in_context",
@@ -50,25 +58,39 @@ def _training_rows(data: Path, rows: int, seed: int) -> list[Binary]:
     return [row for row in every if _plain(row.case.question.text) not in reported][:rows]
 
 
+def _planted_rows(questions: Sequence[Question], criterion: str) -> list[tuple[tuple[str, str, str], bool]]:
+    """(question, reference, answer) and whether the answer is right, or complete."""
+    wrong = {"accuracy": ("swapped", "other"), "completeness": ("dropped", "swapped", "other")}[criterion]
+    return [
+        ((each.question.text, each.question.references[0], answer), kind == "right")
+        for each in damage(questions, PLANTED, 0)
+        for kind, answer in {"right": each.right, **each.wrong}.items()
+        if kind == "right" or kind in wrong
+    ]
+
+
 def fit(
-    data: Path, rows: int, seed: int, encode: Callable[[Sequence[str]], Any]
+    data: Path, rows: int, seed: int, pool: Sequence[Question], encode: Callable[[Sequence[str]], Any]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """(weights by criterion, what they were fitted on), as a judge entry holds them."""
+    """(weights by criterion, what they were fitted on), as a judge entry holds them. `pool` are questions of the
+    synthetic world that no card reports on."""
     require("sklearn")
     import numpy as np
     from sklearn.linear_model import LogisticRegression
 
     chosen = _training_rows(data, rows, seed)
-    values = np.array(
-        signals([(r.case.question.text, r.case.question.references[0], r.case.answer) for r in chosen], encode)
-    )
-    labels = np.array([row.right for row in chosen])
+    of_people = [((r.case.question.text, r.case.question.references[0], r.case.answer), r.right) for r in chosen]
+    people_signals = np.array(signals([texts for texts, _ in of_people], encode))
     fitted: dict[str, Any] = {}
     for criterion, names in _OF_CRITERION.items():
+        planted = _planted_rows(pool, criterion)
         columns = [NAMES.index(name) for name in names]
-        centers, scales = values[:, columns].mean(axis=0), values[:, columns].std(axis=0)
+        values = np.vstack([people_signals, np.array(signals([texts for texts, _ in planted], encode))])[:, columns]
+        labels = np.array([label for _, label in (*of_people, *planted)])
+        weights = np.array([1.0] * len(of_people) + [PLANTED_WEIGHT] * len(planted))
+        centers, scales = values.mean(axis=0), values.std(axis=0)
         scales = np.where(scales > 1e-9, scales, 1.0)
-        model = LogisticRegression(C=0.1, max_iter=2_000).fit((values[:, columns] - centers) / scales, labels)
+        model = LogisticRegression(C=0.1, max_iter=2_000).fit((values - centers) / scales, labels, weights)
         fitted[criterion] = {
             "bias": round(float(model.intercept_[0]), 6),
             "weights": _named(names, model.coef_[0]),
@@ -80,6 +102,7 @@ def fit(
         "sha256": digest_of_file(data / BINARY[FITTED_ON]),
         "rows": len(chosen),
         "seed": seed,
+        "planted": f"errors in {PLANTED} questions of the telecom pool, at a weight of {PLANTED_WEIGHT}",
         "left_out": "questions of the data sets that the card reports on",
     }
     return fitted, facts

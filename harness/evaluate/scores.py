@@ -6,6 +6,7 @@ mean and taken off the coverage.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -180,10 +181,14 @@ def _score(name: str, samples: Sequence[Sample]) -> Score | None:
 
 
 def unscored(samples: Sequence[Sample]) -> dict[str, Any]:
-    """How many verdicts there are, how many are unscored, and why, by reason."""
+    """How many verdicts there are, how many are unscored and why, and what is remarked of scored ones (an empty answer
+    marked by rule, a long one that was cut)."""
     verdicts = [verdict for sample in samples for verdict in sample.verdicts]
-    reasons: dict[str, int] = {}
-    for verdict in verdicts:
-        if verdict.score is None:
-            reasons[verdict.reason] = reasons.get(verdict.reason, 0) + 1
-    return {"verdicts": len(verdicts), "unscored": sum(reasons.values()), "reasons": dict(sorted(reasons.items()))}
+    reasons = Counter(verdict.reason for verdict in verdicts if verdict.score is None)
+    remarks = Counter(verdict.reason for verdict in verdicts if verdict.score is not None and verdict.reason)
+    return {
+        "verdicts": len(verdicts),
+        "unscored": reasons.total(),
+        "reasons": dict(sorted(reasons.items())),
+        "remarks": dict(sorted(remarks.items())),
+    }

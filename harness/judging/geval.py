@@ -229,7 +229,8 @@ class GEvalJudge:
             item = of_key[answer.key]
             criterion = self._criteria[item.criterion]
             mark = mark_in(answer.text, criterion.title, settings.low, settings.high)
-            reason = "" if mark is not None else f"no mark from {settings.low} to {settings.high} in the reply"
+            no_mark = f"no mark from {settings.low} to {settings.high} in the reply"
+            reason = no_mark if mark is None else self._remark(item)
             score = None if mark is None else float(mark)
             yield Verdict(item.key, item.criterion, item.repeat, score, reason, answer.text)
 
@@ -245,7 +246,12 @@ class GEvalJudge:
                 reason = f"probability {mass:.4f} on the marks, under {_LEAST_MASS}"
                 yield Verdict(item.key, item.criterion, item.repeat, None, reason, reply)
             else:
-                yield Verdict(item.key, item.criterion, item.repeat, score, "", reply)
+                yield Verdict(item.key, item.criterion, item.repeat, score, self._remark(item), reply)
+
+    def _remark(self, item: JudgeItem) -> str:
+        """What a reader should know of a mark that was given all the same."""
+        longest = self._settings.max_answer_chars
+        return f"the answer was cut at {longest} characters" if len(item.answer) > longest else ""
 
     def prepare(self) -> None:
         self._adapter.prepare()
