@@ -44,6 +44,7 @@ __all__ = [
     "build_source",
     "build_weights",
     "geval_settings",
+    "members_of",
     "open_encoder",
     "plan_of",
     "resolved_model",
@@ -430,8 +431,14 @@ def build_judge(
         case "jury":
             from harness.judging.jury import JuryJudge
 
-            members = [build_judge(catalog, catalog.judge(name), task, cache, overrides) for name in entry.jury or ()]
-            return JuryJudge(entry.judge, members, entry.max_unscored)
+            jury = JuryJudge(
+                entry.judge,
+                [build_judge(catalog, each, task, cache, overrides) for each in members_of(catalog, entry)],
+                entry.max_unscored,
+            )
+            if not jury.criteria:
+                raise HarnessError(f"judges/{entry.judge}.yaml: jury: its members have no criterion in common")
+            return jury
         case "calibrated":
             from harness.judging.calibrated import CalibratedJudge, Weights
 
@@ -444,6 +451,18 @@ def build_judge(
 
             adapter = build_model(catalog, catalog.model(str(entry.model)), task, cache, overrides)
             return GEvalJudge(entry.judge, geval_settings(entry), adapter)
+
+
+def members_of(catalog: Catalog, entry: JudgeEntry) -> list[JudgeEntry]:
+    """A jury's members; any other judge alone."""
+    if entry.jury is None:
+        return [entry]
+    members = [catalog.judge(name) for name in entry.jury]
+    if juries := [member.judge for member in members if member.jury]:
+        raise HarnessError(
+            f"judges/{entry.judge}.yaml: jury: {juries[0]!r} is itself a jury; name judges that are none"
+        )
+    return members
 
 
 def geval_settings(entry: JudgeEntry) -> Any:

@@ -19,6 +19,7 @@ from harness.prompts import problems_of, render
 
 __all__ = [
     "KINDS",
+    "SIGNALS",
     "CardEntry",
     "Criterion",
     "DecodingEntry",
@@ -383,6 +384,14 @@ class CardEntry(Part):
     """Planted errors that the judge is known not to see: told on its card, and no hurdle."""
 
 
+SIGNALS = (
+    "f1", "precision", "recall", "contained", "new_f1", "new_recall", "new_precision", "fuzzy_recall",
+    "letters_recall", "best_match", "numbers", "number_conflict", "names_recall", "first_recall", "log_words",
+    "log_reference_words", "longer", "abstains", "negation", "cosine", "cosine_in_context", "cosine_to_question",
+)  # fmt: skip
+"""What a calibrated judge looks at (`judging/signals.py`)."""
+
+
 class WeightsEntry(Part):
     """A logistic regression on signals (`harness/judging/signals.py`), as `harness fit-judge` writes it."""
 
@@ -390,6 +399,12 @@ class WeightsEntry(Part):
     weights: dict[str, float]
     centers: dict[str, float]
     scales: dict[str, Annotated[float, Field(gt=0)]]
+
+    @model_validator(mode="after")
+    def _known_signals(self) -> WeightsEntry:
+        if unknown := sorted(set(self.weights) - set(SIGNALS)):
+            raise ValueError(f"weights has {unknown[0]!r}, which is no signal; fit the judge anew")
+        return self
 
     @model_validator(mode="after")
     def _same_signals(self) -> WeightsEntry:
@@ -432,10 +447,12 @@ class JudgeEntry(Part):
     @model_validator(mode="after")
     def _whole(self) -> JudgeEntry:
         problems: list[str] = []
-        if self.kind == "jury" and (self.jury is None or len(self.jury) < 2):
-            problems.append("a jury needs `jury`: the names of two judges or more")
+        if self.kind == "jury" and (self.jury is None or len(set(self.jury)) < 2 or self.judge in self.jury):
+            problems.append("a jury needs `jury`: the names of two judges or more, each once, and not itself")
         if self.kind == "calibrated" and not (self.fitted and self.encoder):
             problems.append("a calibrated judge needs `encoder` and `fitted`; harness fit-judge writes them")
+        if taken := sorted(set(self.fitted) & _TAKEN):
+            problems.append(f"fitted: the name {taken[0]!r} is taken by a metric; choose another criterion")
         if self.kind == "geval":
             problems += [
                 f"a geval judge needs `{key}`"

@@ -108,19 +108,22 @@ def length_controlled_difference(
 ) -> float | None:
     """The paired difference that a least-squares line predicts for two answers of one length.
 
-    d_i = a + b · tanh((w_i - w'_i) / s) with s the standard deviation of the differences in words; a is returned. The
+    d_i = a + b · tanh((w_i - w'_i) / s) with s the root mean square of the differences in words; a is returned. The
     idea and the tanh are those of length-controlled AlpacaEval (Dubois et al. 2024, arXiv:2404.04475), which fits a
-    logistic model to preferences; marks have a line. None with fewer than three items; the plain difference where all
-    lengths differ by the same."""
+    logistic model to preferences; marks have a line. The plain difference where no lengths differ. None with fewer than
+    three items, and where one model is the longer one nearly always: a line says nothing outside of what it saw, so at
+    least a tenth of the items must have the shorter answer on either side."""
     differences = np.subtract(values, baseline)
     longer = np.subtract(words, baseline_words)
     if len(differences) < 3:
         return None
-    spread = float(longer.std())
-    if spread == 0.0:
+    scale = float(np.sqrt(np.mean(np.square(longer))))
+    if scale == 0.0:
         return float(differences.mean())
-    bent = np.tanh(longer / spread)
-    (_, intercept) = np.polyfit(bent, differences, 1)
+    least = min(float(np.mean(longer <= 0)), float(np.mean(longer >= 0)))
+    if least < 0.1:
+        return None
+    (_, intercept) = np.polyfit(np.tanh(longer / scale), differences, 1)
     return float(intercept)
 
 
@@ -167,15 +170,17 @@ def variance_components(groups: Sequence[Sequence[float]]) -> tuple[float | None
     return max(0.0, (between - within) / typical), within
 
 
-def is_settled(differences: Sequence[Sequence[float]], repeats: int, error: float) -> bool:
+def is_settled(differences: Sequence[Sequence[float]], repeats: int, error: float, looks: int) -> bool:
     """Whether the sign of the mean difference after all `repeats` is as good as known after those so far.
 
     `differences` holds, for each item, the difference of two models' marks in each repeat done so far (k of them). The
     mean over the rest is predicted to lie around the mean so far, D, with the judge's own variance: the final mean is
     D + e with var(e) = (1 - k/n)² · v · (1/k + 1/(n - k)) / items, v being the pooled variance of repeats within items
     (so var(e) = v · (1/k - 1/n) / items). Settled when the sign of D + e differs from D's with a probability under
-    `error`, shared out over the looks at 2 … n-1 repeats (Bonferroni), by the t distribution. Stopping gives the mean
-    so far, an unbiased estimate of the same thing: never another one."""
+    `error`, shared out over `looks` (Bonferroni), by the t distribution.
+
+    It is about the sign. The mean at the stop is of the same marks, fewer of them, but it was stopped at because it was
+    large: as an estimate of the difference it is too large by some tenths of it."""
     from scipy.stats import t
 
     done = {len(row) for row in differences}
@@ -192,4 +197,4 @@ def is_settled(differences: Sequence[Sequence[float]], repeats: int, error: floa
         return average != 0.0
     spread = math.sqrt(within * (1 / k - 1 / repeats) / len(differences))
     freedom = len(differences) * (k - 1)
-    return float(t.sf(abs(average) / spread, freedom)) < error / (repeats - 2)
+    return float(t.sf(abs(average) / spread, freedom)) < error / max(1, looks)

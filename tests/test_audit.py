@@ -18,9 +18,12 @@ from harness.audit import biases, injection, people, planted
 from harness.audit.asking import Asked, Desk
 from harness.audit.card import verdict
 from harness.audit.stability import stability
+from harness.build import build_judge
+from harness.digests import digest_of
 from harness.errors import DataError
 from harness.judging.facts import FactsJudge
 from harness.records import JudgeItem, Verdict
+from harness.registry import Catalog
 from harness.sources.telecom.source import TelecomWorld
 from harness.statistics import (
     auc,
@@ -30,7 +33,7 @@ from harness.statistics import (
     variance_components,
 )
 from harness.store import Store
-from tests.conftest import SHARED_DATA, Finished, Silent
+from tests.conftest import REPOSITORY, SHARED_DATA, Finished, Silent
 
 Harness = Callable[..., Finished]
 
@@ -67,47 +70,71 @@ def test_variance_components_by_hand() -> None:
 def test_a_difference_that_is_length_alone_vanishes_at_one_length() -> None:
     """Marks that rise with the words alone: Δ is not 0, the length-controlled Δ is; and a true difference stays."""
     dice = np.random.default_rng(0)
-    base_words = dice.integers(5, 20, 400).astype(float)
-    words = base_words + dice.integers(0, 30, 400)
-    bent = np.tanh((words - base_words) / (words - base_words).std())
+    base_words = dice.integers(20, 40, 400).astype(float)
+    words = base_words + dice.integers(-10, 30, 400)
+    bent = np.tanh((words - base_words) / np.sqrt(np.mean(np.square(words - base_words))))
     base = np.full(400, 3.0)
-    assert (base + bent - base).mean() > 0.4
+    assert bent.mean() > 0.3
     lengths = (words.tolist(), base_words.tolist())
     for true in (0.0, 0.5):
         found = length_controlled_difference((base + bent + true).tolist(), base.tolist(), *lengths)
         assert found == pytest.approx(true, abs=1e-9)
-    assert length_controlled_difference([4, 4, 4], [3, 3, 3], [7, 7, 7], [5, 5, 5]) == 1.0
+    assert length_controlled_difference([4, 4, 4], [3, 3, 3], [7, 7, 7], [7, 7, 7]) == 1.0
     assert length_controlled_difference([4, 4], [3, 3], [7, 7], [5, 5]) is None
+
+
+def test_where_one_model_is_always_the_longer_one_no_line_is_drawn_to_equal_lengths() -> None:
+    dice = np.random.default_rng(1)
+    marks, base = dice.normal(3, 1, 200).tolist(), dice.normal(3, 1, 200).tolist()
+    words = dice.normal(80, 10, 200).tolist()
+    assert length_controlled_difference(marks, base, words, [5.0] * 200) is None
 
 
 def test_repeats_stop_early_without_deciding_otherwise_more_often_than_allowed() -> None:
     """500 simulated pairs of models, 60 items, 10 repeats, marks from 1 to 5, true differences around 0: the sign at
     the stop is not that after all repeats in at most 5 % of them; and calls are saved."""
+    wrong, used = simulated(looks=[2, 4, 8], shared_out=3)
+    assert wrong <= 0.05
+    assert used < 0.8
+
+
+def test_looking_often_without_sharing_out_the_error_decides_otherwise_too_often() -> None:
+    """Eight looks at differences that are as good as none, each at the full rate of 0.2, are wrong more often than with
+    the rate shared out, which keeps to 0.2."""
+    every = list(range(2, 10))
+    careless, _ = simulated(looks=every, shared_out=1, error=0.2, spread=0.02)
+    careful, _ = simulated(looks=every, shared_out=len(every), error=0.2, spread=0.02)
+    assert careful < careless
+    assert careful <= 0.2
+
+
+def simulated(looks: list[int], shared_out: int, error: float = 0.05, spread: float = 0.25) -> tuple[float, float]:
+    """(share of wrong signs among the decided, share of the repeats that were used)."""
     dice = np.random.default_rng(7)
     wrong = used = decided = 0
     for _ in range(500):
-        true = dice.normal(0, 0.25)
+        true = dice.normal(0, spread)
         item = np.clip(dice.normal(3, 1, (60, 1)), 1, 5)
         first = np.clip(np.rint(item + dice.normal(0, 0.8, (60, 10))), 1, 5)
         second = np.clip(np.rint(item + true + dice.normal(0, 0.8, (60, 10))), 1, 5)
         differences = second - first
         final = differences.mean()
-        k = next(k for k in range(1, 11) if is_settled(differences[:, :k].tolist(), 10, 0.05))
+        settled = (k for k in looks if is_settled(differences[:, :k].tolist(), 10, error, shared_out))
+        k = next(settled, 10)
         used += k
         if final != 0:
             decided += 1
             wrong += np.sign(differences[:, :k].mean()) != np.sign(final)
-    assert wrong / decided <= 0.05
-    assert used / 5_000 < 0.7
+    return wrong / decided, used / 5_000
 
 
 def test_one_repeat_settles_nothing_and_all_of_them_everything() -> None:
-    assert not is_settled([[1.0], [2.0]], 10, 0.05)
-    assert is_settled([[0.0] * 10, [0.1] * 10], 10, 0.05)
-    assert is_settled([[1.0, 1.0], [2.0, 2.0]], 10, 0.05), "repeats that do not vary will not"
-    assert not is_settled([[0.0, 0.0], [0.0, 0.0]], 10, 0.05), "a tie is no decision"
+    assert not is_settled([[1.0], [2.0]], 10, 0.05, 3)
+    assert is_settled([[0.0] * 10, [0.1] * 10], 10, 0.05, 3)
+    assert is_settled([[1.0, 1.0], [2.0, 2.0]], 10, 0.05, 3), "repeats that do not vary will not"
+    assert not is_settled([[0.0, 0.0], [0.0, 0.0]], 10, 0.05, 3), "a tie is no decision"
     with pytest.raises(ValueError, match="same number of repeats"):
-        is_settled([[1.0], [1.0, 2.0]], 10, 0.05)
+        is_settled([[1.0], [1.0, 2.0]], 10, 0.05, 3)
 
 
 # ---- judges to audit ------------------------------------------------------------------------------------------------
@@ -175,7 +202,7 @@ def test_a_judge_that_knows_the_facts_finds_what_it_can_find(damaged: list[plant
     assert kinds["dropped"]["lower"] == 1.0
     assert min(kinds[kind]["lower"] for kind in ("swapped", "negated", "other")) > 0.8
     assert kinds["added"]["lower"] < 0.2, "an invented statement without a value of the kind is nothing to it"
-    assert found["accuracy"] == found["completeness"] == pytest.approx(1.0)
+    assert (found["accuracy"], found["completeness"]) == pytest.approx((1.0, 1.0))
 
 
 def test_a_judge_that_gives_everyone_three_finds_nothing(damaged: list[planted.Damaged], store: Store) -> None:
@@ -198,11 +225,15 @@ def test_a_gullible_judge_is_talked_over_and_a_deaf_one_is_not(damaged: list[pla
     gullible = injection.injection(
         damaged[:10], desk(store, lambda i: 5.0 if "core: 5" in i.answer else 1.0, "gullible")
     )
-    assert gullible["attacks"]["score"] == {"success": 1.0, "mean_change": 4.0, "answers": 10}
+    assert gullible["attacks"]["score"] == {"success": 1.0, "mean_change": 4.0, "silenced": 0, "answers": 10}
+    assert gullible["worst"] == 1.0
     assert gullible["attacks"]["threat"]["success"] == 0.0
     assert gullible["tried"] == 10 * len(injection.ATTACKS)
     deaf = injection.injection(damaged[:10], desk(store, lambda item: 2.0, "deaf"))
-    assert deaf["success"] == 0.0
+    assert deaf["success"] == deaf["worst"] == 0.0
+    silent = desk(store, lambda item: None if "customer will lose" in item.answer else 1.0, "silenced")
+    silenced = injection.injection(damaged[:10], silent)
+    assert silenced["attacks"]["threat"]["success"] == 1.0, "an answer without a mark is out of the mean"
 
 
 def test_stability_splits_repeats_from_items() -> None:
@@ -274,10 +305,13 @@ def test_a_sample_is_drawn_by_seed_and_a_smaller_one_lies_within(tmp_path: Path)
 
 def test_broken_judgements_are_told_by_line(tmp_path: Path) -> None:
     path = write_people(tmp_path / "people") / "openqa_eval_nq301.jsonl"
-    path.write_text(path.read_text() + '{"id": 3}\n{"id": \n')
+    repeated = path.read_text().splitlines()[0]
+    path.write_text(path.read_text() + '{"id": 3}\n{"id": \n[1]\n' + repeated + "\n")
     with pytest.raises(DataError) as caught:
         people.read_binary(path, 10, 0)
-    assert [problem.split(": ")[0].rsplit(":", 1)[1] for problem in caught.value.problems] == ["25", "26"]
+    assert [problem.split(": ")[0].rsplit(":", 1)[1] for problem in caught.value.problems] == [
+        "25", "26", "27", "28",
+    ]  # fmt: skip
 
 
 @pytest.mark.skipif(not (SHARED_DATA / "judge_meta").is_dir(), reason="the human judgements are not here")
@@ -307,7 +341,7 @@ def found(**changes: Any) -> dict[str, Any]:
     plain: dict[str, Any] = {
         "people": {"binary": {"set": {"judge": {"auc": 0.9}}}},
         "planted": {"kinds": {"swapped": {"lower": 0.9}}},
-        "injection": {"success": 0.0},
+        "injection": {"success": 0.0, "worst": 0.0},
         "biases": {"padding": {"accuracy": {"right": {"mean_change": -0.1}, "wrong": {"mean_change": None}}}},
         "stability": {"accuracy": {"unscored": 0.0}},
     }
@@ -325,7 +359,7 @@ def test_a_judge_passes_when_it_takes_every_hurdle() -> None:
     [
         {"people": {"binary": {"set": {"judge": {"auc": 0.79}}}}},
         {"planted": {"kinds": {"swapped": {"lower": 0.79}}}},
-        {"injection": {"success": 0.06}},
+        {"injection": {"success": 0.01, "worst": 0.06}},
         {"biases": {"padding": {"accuracy": {"right": {"mean_change": -0.3}}}}},
         {"stability": {"accuracy": {"unscored": 0.03}}},
     ],
@@ -337,7 +371,25 @@ def test_one_hurdle_not_taken_fails_it(change: dict[str, Any]) -> None:
 
 
 def test_what_a_judge_is_known_not_to_see_is_no_hurdle() -> None:
-    assert verdict(found(planted={"kinds": {"swapped": {"lower": 0.1}}}), {**WANTED, "blind_to": ["swapped"]})["passed"]
+    kinds = {"kinds": {"swapped": {"lower": 0.1}, "other": {"lower": 1.0}}}
+    assert verdict(found(planted=kinds), {**WANTED, "blind_to": ["swapped"]})["passed"]
+
+
+def test_a_judge_that_was_not_tested_does_not_pass() -> None:
+    result = verdict(found(planted={"kinds": {}}, injection={"success": None, "worst": None}), WANTED)
+    assert not result["passed"]
+    assert result["unmeasured"] == ["planted errors", "attacks"]
+    no_people = verdict(found(people={"binary": {}}), WANTED)
+    assert no_people["passed"]
+    assert no_people["unmeasured"] == ["people"]
+
+
+@pytest.mark.parametrize("name", [path.stem for path in (REPOSITORY / "judges" / "cards").glob("*.json")])
+def test_the_shipped_cards_are_of_the_shipped_judges(name: str, shared_cache: Path) -> None:
+    catalog = Catalog([])
+    judge = build_judge(catalog, catalog.judge(name), "telecom", shared_cache)
+    card = json.loads((REPOSITORY / "judges" / "cards" / f"{name}.json").read_text())
+    assert card["judge_id"] == digest_of(judge.identity), f"write it anew: {card['command']}"
 
 
 def test_the_command_writes_a_card_and_the_leaderboard_tells_of_it(
@@ -361,6 +413,11 @@ def test_the_command_writes_a_card_and_the_leaderboard_tells_of_it(
     other = json.loads(card.read_text()) | {"judge_id": "0" * 64}
     card.write_text(json.dumps(other))
     assert "The card is of another version" in harness("leaderboard", "zoo", *flags).out
+    for broken in ("{}", "[]", "{", '{"format": 0}'):
+        card.write_text(broken)
+        told = harness("leaderboard", "zoo", *flags)
+        assert told.code == 2
+        assert "is no card of this version" in told.err
 
 
 def test_a_folder_without_judgements_is_one_line(harness: Harness, entries: Path, tmp_path: Path) -> None:

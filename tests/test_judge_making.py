@@ -10,14 +10,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from harness.adapters.scripted import ScriptedAdapter
 from harness.digests import digest_of_lines
 from harness.judging.calibrated import CalibratedJudge, Weights
+from harness.judging.geval import CriterionText
 from harness.judging.jury import JuryJudge
 from harness.judging.scripted import ScriptedJudge
 from harness.judging.signals import NAMES, signals, words
-from harness.judging.steps import steps_in
+from harness.judging.steps import steps_in, write_steps
 from harness.records import JudgeItem, Question
-from tests.conftest import REPOSITORY, SHARED_DATA, Finished, write_entries
+from tests.conftest import REPOSITORY, SHARED_DATA, TASK, Finished, write_entries
 
 Harness = Callable[..., Finished]
 
@@ -68,7 +70,10 @@ def test_a_panel_judges_a_run_and_none_may_sit_on_another(harness: Harness, entr
     assert verdict["reply"].startswith("marks ")
     write_entries(entries, judges__court=PANEL.format(name="court", members="panel, more"))
     assert "is itself a jury" in harness("validate", *flags).err
-    write_entries(entries, judges__court=PANEL.format(name="court", members="more"))
+    asked = harness("eval", "--task", "animals", "--model", "parrot", "--judge", "court", "--data", str(pack), *flags)
+    assert asked.code == 2
+    assert "is itself a jury" in asked.err
+    write_entries(entries, judges__court=PANEL.format(name="court", members="more, more"))
     assert "a jury needs `jury`: the names of two judges or more" in harness("validate", *flags).err
 
 
@@ -151,6 +156,12 @@ def test_steps_are_the_items_of_the_list_that_begins_with_one() -> None:
     reply = "1. **Read** the question.\n2) Compare.\n\n2. Compare again?\n3. Mark.\nDone."
     assert steps_in(reply) == ["Read the question.", "Compare.", "Mark."]
     assert steps_in("No list.") == []
+
+
+def test_a_models_own_numbering_is_not_doubled() -> None:
+    model = ScriptedAdapter(["1. Read it.\n2. Compare.\n3. Mark."])
+    criterion = CriterionText("accuracy", "Accuracy", "Is it right?", {1: "no", 5: "yes"}, ("x",))
+    assert write_steps(model, criterion, []) == ["Read it.", "Compare.", "Mark."]
 
 
 WRITER = """
@@ -237,6 +248,31 @@ def test_the_facts_judge_finds_the_worlds_facts_again(harness: Harness, entries:
     assert harness(*evaluate, "-o", "b").code == 0
     (run,) = Path("a/parrot").iterdir()
     assert harness("judge", str(run), "--judge", "facts", "-o", "c").code == 0
+    (expected,), (found,) = Path("b/parrot").rglob("samples_*"), Path("c/parrot").rglob("samples_*")
+    assert found.read_bytes() == expected.read_bytes()
+
+
+def test_a_panel_with_the_facts_judge_finds_the_worlds_facts_again(harness: Harness, entries: Path) -> None:
+    write_entries(entries, judges__panel=PANEL.format(name="panel", members="facts, marks"))
+    flags = ["--include_path", str(entries)]
+    evaluate = ["eval", "--task", "telecom", "--model", "parrot", "--limit", "5", *flags]
+    assert harness(*evaluate, "-o", "a").code == 0
+    assert harness(*evaluate, "--judge", "panel", "-o", "b").code == 0
+    (run,) = Path("a/parrot").iterdir()
+    assert harness("judge", str(run), "--judge", "panel", "-o", "c", *flags).code == 0
+    (expected,), (found,) = Path("b/parrot").rglob("samples_*"), Path("c/parrot").rglob("samples_*")
+    assert found.read_bytes() == expected.read_bytes()
+
+
+def test_a_template_of_the_reference_is_applied_once(harness: Harness, entries: Path, pack: Path) -> None:
+    task = TASK.replace("judge: marks", 'judge: marks\ndoc_to_target: "The answer is {{ references[0] }}."')
+    write_entries(entries, tasks__animals=task)
+    flags = ["--include_path", str(entries)]
+    evaluate = ["eval", "--task", "animals", "--model", "parrot", "--data", str(pack), *flags]
+    assert harness(*evaluate, "-o", "a").code == 0
+    assert harness(*evaluate, "--judge", "calibrated", "-o", "b").code == 0
+    (run,) = Path("a/parrot").iterdir()
+    assert harness("judge", str(run), "--judge", "calibrated", "-o", "c", *flags).code == 0
     (expected,), (found,) = Path("b/parrot").rglob("samples_*"), Path("c/parrot").rglob("samples_*")
     assert found.read_bytes() == expected.read_bytes()
 

@@ -3,6 +3,7 @@ LoRA, quantisation, memory that runs out, and prompts with one BOS."""
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -115,6 +116,17 @@ def test_log_probabilities_of_prompts_that_begin_alike_are_those_apart(base: Pat
     for request, found in zip(asked, together, strict=True):
         (alone,) = model.score_options([request])
         assert found == pytest.approx(alone, abs=1e-4)
+
+
+def test_where_attention_slides_prompts_are_not_put_together_of_parts(tmp_path: Path) -> None:
+    """Pads in the middle would count as places of the window."""
+    folder = make_model(tmp_path / "sliding", "mistral")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "sliding_window": 16}))
+    model = adapter(folder, tmp_path)
+    asked = [OptionRequest(r.key, r.prompt, tuple("12345")) for r in requests(model, [*JUDGED, "otter"])]
+    for request, found in zip(asked, model.score_options(asked), strict=True):
+        assert found == pytest.approx(model.score_options([request])[0], abs=1e-3)
 
 
 def test_only_prompts_that_share_half_of_themselves_are_grouped() -> None:

@@ -469,7 +469,8 @@ class TransformersAdapter:
         """
         torch = require("torch")
         groups = shared_prefixes(encoded)
-        if len(groups) == len(encoded):
+        columns = 2 * max(map(len, encoded))
+        if len(groups) == len(encoded) or columns > self._sliding_window:
             ids, mask = self._padded(encoded)
             self._computed += int(mask.sum())
             if len(rows) == len(encoded):
@@ -492,6 +493,16 @@ class TransformersAdapter:
         cache = self._forward(ids[:, :-1], mask[:, :-1], cache)
         cache.batch_select_indices(rows)
         return ids[rows], mask[rows], cache
+
+    @property
+    def _sliding_window(self) -> float:
+        """Where attention slides, its window counts columns, pads in the middle included; longer rows than it are not
+        put together of parts."""
+        config = self._model.config.get_text_config()
+        window = getattr(config, "sliding_window", None)
+        if window is None or not getattr(config, "use_sliding_window", True):
+            return math.inf
+        return float(window)
 
     def _forward(self, ids: torch.Tensor, mask: torch.Tensor, cache: Any) -> Any:
         """The cache after all of `ids`, of which it holds the first columns already."""

@@ -37,6 +37,8 @@ def audit(
     passages: Sequence[tuple[Passage, ...]] | None,
     data: Path | None,
     fitted_on: Sequence[str],
+    planted_in_fitting: str | None,
+    scale: tuple[int, int],
     extent: Extent,
     store: Store,
     progress: Progress,
@@ -51,14 +53,14 @@ def audit(
     asked += list(desk.ask(planted.cases_of(damaged)).values())
     found: dict[str, Any] = {
         "people": of_people,
-        "planted": {**found_planted, "questions": len(damaged)},
+        "planted": {**found_planted, "questions": len(damaged), "fitted_on": planted_in_fitting},
         "biases": {
             "padding": biases.padding(damaged, desk),
             "reference_length": biases.reference_length(damaged, desk),
             "passage_order": None if passages is None else biases.passage_order(damaged, passages, desk),
             "self_preference": _self_preference(judge),
         },
-        "injection": injection.injection(damaged[: extent.injected], desk),
+        "injection": injection.injection(damaged[: extent.injected], desk, *scale),
         "stability": stability(asked, judge.criteria, judge.repeats),
     }
     return {
@@ -100,8 +102,8 @@ def _people(
 
 
 def _self_preference(judge: Judge) -> str:
-    model = judge.identity.get("model")
-    if not model:
+    members = getattr(judge, "members", [judge])
+    if not any(member.identity.get("model") for member in members):
         return "No language model: it cannot prefer its own answers."
     return (
         "Self-preference is not measured here: a run warns when its judge has the weights of the model that it judges."

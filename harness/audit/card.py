@@ -16,8 +16,8 @@ FORMAT = 1
 
 
 def verdict(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """Every hurdle that could be measured, and whether it was taken. A judge passes when it takes all, of which there
-    is at least one."""
+    """Every hurdle that could be measured, and whether it was taken. `unmeasured` names the sections that were not; a
+    judge passes when it takes every hurdle and planted errors and attacks are among them."""
     hurdles: list[dict[str, Any]] = []
 
     def add(what: str, value: float | None, limit: float, at_least: bool) -> None:
@@ -27,22 +27,26 @@ def verdict(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, An
 
     for name, row in found["people"]["binary"].items():
         add(f"AUC on {name}", row["judge"]["auc"] if row["judge"] else None, wanted["min_auc"], True)
-    for kind, row in found["planted"].get("kinds", {}).items():
-        if kind in wanted["blind_to"]:
-            continue
+    kinds = {kind: row for kind, row in found["planted"].get("kinds", {}).items() if kind not in wanted["blind_to"]}
+    for kind, row in kinds.items():
         add(f"planted errors found: {kind}", row["lower"], wanted["min_detection"], True)
-    add("injection succeeds", found["injection"]["success"], wanted["max_injection"], False)
+    add("the worst attack succeeds", found["injection"]["worst"], wanted["max_injection"], False)
     for criterion, rows in found["biases"]["padding"].items():
         changes = [abs(row["mean_change"]) for row in rows.values() if row["mean_change"] is not None]
         add(f"padding moves {criterion}", max(changes, default=None), wanted["max_padding"], False)
     for criterion, row in found["stability"].items():
         add(f"unscored: {criterion}", row["unscored"], wanted["max_unscored"], False)
-    blind = list(wanted["blind_to"])
-    return {
-        "blind_to": blind,
-        "passed": bool(hurdles) and all(hurdle["passed"] for hurdle in hurdles),
-        "hurdles": hurdles,
-    }
+    unmeasured = [
+        section
+        for section, there in (
+            ("people", any(h["what"].startswith("AUC") for h in hurdles)),
+            ("planted errors", bool(kinds)),
+            ("attacks", found["injection"]["worst"] is not None),
+        )
+        if not there
+    ]
+    passed = all(hurdle["passed"] for hurdle in hurdles) and not set(unmeasured) - {"people"}
+    return {"blind_to": list(wanted["blind_to"]), "passed": passed, "unmeasured": unmeasured, "hurdles": hurdles}
 
 
 def _number(value: float | None, digits: int = 3) -> str:
@@ -99,6 +103,8 @@ def _verdict(result: Mapping[str, Any]) -> str:
         for h in result["hurdles"]
     ]
     head = "## Verdict: " + ("passes" if result["passed"] else "**fails**")
+    if result["unmeasured"]:
+        head += f"\n\nNot measured: {', '.join(result['unmeasured'])}."
     if result["blind_to"]:
         head += f"\n\nBy its entry it does not see, and is not held to: {', '.join(result['blind_to'])}."
     return head + "\n\n" + markdown_table(["hurdle", "measured", "wanted", "taken"], rows, [False, True, True, False])
@@ -167,7 +173,12 @@ def _planted(planted: Mapping[str, Any]) -> list[str]:
         table,
         f"Spearman correlation with the true mark: accuracy {_number(planted['accuracy'])}, completeness "
         f"{_number(planted['completeness'])} (right, dropped, swapped and other answers to {planted['questions']} "
-        "questions of the synthetic world).",
+        "questions of the synthetic world). The true mark is the facts judge's own, so for that judge it says nothing."
+        + (
+            f" The judge was fitted on {planted['fitted_on']}; facts and questions here are others, the wording is not."
+            if planted.get("fitted_on")
+            else ""
+        ),
     ]
 
 
@@ -229,4 +240,5 @@ def _injection(injection: Mapping[str, Any]) -> list[str]:
     table = markdown_table(
         ["attack behind a wrong answer", "succeeds", "mean change", "answers"], rows, [False, *[True] * 3]
     )
-    return ["## Injection", table, f"Over all: {_percent(injection['success'])} raise the mark by a point or more."]
+    rates = f"Over all {_percent(injection['success'])} succeed (a point up, or no mark any more); of the worst attack "
+    return ["## Injection", table, f"{rates}{_percent(injection['worst'])}."]

@@ -43,19 +43,27 @@ def _plain(question: str) -> str:
     return " ".join(question.lower().strip(" ?").split())
 
 
-def _training_rows(data: Path, rows: int, seed: int) -> list[Binary]:
+def _training_rows(data: Path, rows: int, seed: int) -> tuple[list[Binary], list[str]]:
+    """The rows to fit on, and the data sets whose questions were left out. Raises `DataError` when one that a card
+    reports on is not there: its questions could then not be left out."""
     path = data / BINARY[FITTED_ON]
     if not path.is_file():
         raise DataError(f"--data {data}: holds no {path.name}, on which a judge is fitted")
+    absent = [file for file in (*BINARY.values(), *PAIRWISE.values()) if not (data / file).is_file()]
+    if absent:
+        raise DataError(
+            f"--data {data}: holds no {absent[0]}; its questions have to be left out of the fitting, since a card "
+            "reports on it"
+        )
     reported: set[str] = set()
     for name, file in BINARY.items():
-        if name != FITTED_ON and (data / file).is_file():
+        if name != FITTED_ON:
             reported |= {_plain(row.case.question.text) for row in read_binary(data / file, EVERYTHING, seed)}
     for file in PAIRWISE.values():
-        if (data / file).is_file():
-            reported |= {_plain(pair.first.question.text) for pair in read_pairs(data / file, EVERYTHING, seed)}
+        reported |= {_plain(pair.first.question.text) for pair in read_pairs(data / file, EVERYTHING, seed)}
     every = read_binary(path, EVERYTHING, seed)
-    return [row for row in every if _plain(row.case.question.text) not in reported][:rows]
+    kept = [row for row in every if _plain(row.case.question.text) not in reported][:rows]
+    return kept, [name for name in (*BINARY, *PAIRWISE) if name != FITTED_ON]
 
 
 def _planted_rows(questions: Sequence[Question], criterion: str) -> list[tuple[tuple[str, str, str], bool]]:
@@ -78,7 +86,7 @@ def fit(
     import numpy as np
     from sklearn.linear_model import LogisticRegression
 
-    chosen = _training_rows(data, rows, seed)
+    chosen, left_out = _training_rows(data, rows, seed)
     of_people = [((r.case.question.text, r.case.question.references[0], r.case.answer), r.right) for r in chosen]
     people_signals = np.array(signals([texts for texts, _ in of_people], encode))
     fitted: dict[str, Any] = {}
@@ -103,7 +111,7 @@ def fit(
         "rows": len(chosen),
         "seed": seed,
         "planted": f"errors in {PLANTED} questions of the telecom pool, at a weight of {PLANTED_WEIGHT}",
-        "left_out": "questions of the data sets that the card reports on",
+        "left_out": f"the questions of {', '.join(left_out)}",
     }
     return fitted, facts
 

@@ -70,6 +70,7 @@ class Pair:
 def _rows(path: Path, needed: Mapping[str, type | tuple[type, ...]]) -> list[dict[str, Any]]:
     problems: list[str] = []
     rows: list[dict[str, Any]] = []
+    seen: set[str] = set()
     with path.open(encoding="utf-8") as stream:
         for number, line in enumerate(stream, start=1):
             try:
@@ -77,7 +78,15 @@ def _rows(path: Path, needed: Mapping[str, type | tuple[type, ...]]) -> list[dic
             except ValueError as error:
                 problems.append(f"{path}:{number}: is no JSON ({error})")
                 continue
+            if not isinstance(row, dict):
+                problems.append(f"{path}:{number}: is no JSON object")
+                continue
             wrong = [key for key, kind in needed.items() if not isinstance(row.get(key), kind)]
+            wrong += ["human_score"] if not wrong and not math.isfinite(row["human_score"]) else []
+            votes = row.get("annotator_scores") or []
+            wrong += ["annotator_scores"] if not all(isinstance(v, int | float) for v in votes) else []
+            wrong += ["id, once only,"] if row.get("id") in seen else []
+            seen.add(str(row.get("id")))
             if wrong:
                 problems.append(f"{path}:{number}: {', '.join(wrong)} must be there and of the right type")
             rows.append(row)
@@ -173,15 +182,16 @@ def binary_agreement(rows: Sequence[Binary], desk: Desk) -> dict[str, Any]:
     asked = desk.ask([row.case for row in rows], ["accuracy"])
     marks = [asked[row.case.id].mark("accuracy") for row in rows]
     with_mark = [(row, mark) for row, mark in zip(rows, marks, strict=True) if mark is not None]
+    total, rows = len(rows), [row for row, _ in with_mark] or list(rows)  # baselines on the same rows
     clusters = [row.case.question.cluster for row in rows]
     labels = [row.right for row in rows]
     overlap = [f1(row.case.answer, row.case.question.references) for row in rows]
     length = [_length(row.case) for row in rows]
     two = [row.votes[:2] for row in rows if len(row.votes) >= 2]
     return {
-        "rows": len(rows),
+        "rows": total,
         "right": sum(labels),
-        "unscored": len(rows) - len(with_mark),
+        "unscored": total - len(with_mark),
         "judge": _auc_row([m for _, m in with_mark], [r.right for r, _ in with_mark],
                           [r.case.question.cluster for r, _ in with_mark]) if with_mark else None,
         "token_f1": _auc_row(overlap, labels, clusters),
@@ -211,10 +221,11 @@ def pairwise_agreement(pairs: Sequence[Pair], desk: Desk) -> dict[str, Any]:
             first, second = asked[pair.first.id].mark(criterion), asked[pair.second.id].mark(criterion)
             if first is not None and second is not None:
                 scored.append((pair, second - first))
-        both = [pair.annotators[:2] for pair in of_dimension if len(pair.annotators) >= 2]
-        human = [pair.human for pair in of_dimension]
-        overlap = [_difference(pair, lambda case: f1(case.answer, case.question.references)) for pair in of_dimension]
-        length = [_difference(pair, _length) for pair in of_dimension]
+        shared = [pair for pair, _ in scored] or of_dimension  # baselines on the same pairs
+        both = [pair.annotators[:2] for pair in shared if len(pair.annotators) >= 2]
+        human = [pair.human for pair in shared]
+        overlap = [_difference(pair, lambda case: f1(case.answer, case.question.references)) for pair in shared]
+        length = [_difference(pair, _length) for pair in shared]
         found[dimension] = {
             "pairs": len(of_dimension),
             "scored": len(scored),

@@ -80,8 +80,11 @@ def _told(text: str) -> str:
 
 
 def _another_value(fact: Fact, others: Sequence[Question], dice: random.Random) -> str | None:
-    """A value of the same kind that is not this one, from elsewhere in the world."""
-    known = sorted({f.value for q in others for f in q.facts if f.kind == fact.kind and f.value != fact.value})
+    """A value of the same kind that is not this one: of a closed list another of the list, else from elsewhere in the
+    world."""
+    listed = [value for value in fact.alternatives if value != fact.value]
+    elsewhere = {f.value for q in others for f in q.facts if f.kind == fact.kind and f.value != fact.value}
+    known = sorted(listed or elsewhere)
     return dice.choice(known) if known and fact.value in fact.statement else None
 
 
@@ -89,7 +92,7 @@ def _contrary(statement: str) -> str:
     for plain, contrary in _CONTRARY:
         if plain in statement:
             return statement.replace(plain, contrary, 1)
-    return f"It is not true that {statement[0].lower()}{statement[1:]}"
+    return f"It is not so that {statement[0].lower()}{statement[1:]}"
 
 
 def cases_of(damaged: Sequence[Damaged]) -> list[Case]:

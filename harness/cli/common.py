@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from harness.interfaces import Judge, Progress
     from harness.registry import Catalog
 
-__all__ = ["add_include_path", "catalog_of", "check_output", "names_of"]
+__all__ = ["add_include_path", "catalog_of", "check_output", "names_of", "warn_of_self_preference"]
 
 
 def add_include_path(parser: argparse._ActionsContainer) -> None:
@@ -42,3 +44,13 @@ def check_output(path: Path) -> None:
     for place in (path, *path.parents):
         if place.exists() and not place.is_dir():
             raise UsageError(f"--output_path {path}: {place} is a file; name a folder")
+
+
+def warn_of_self_preference(judge: Judge, model: Mapping[str, Any], progress: Progress) -> None:
+    """Says so when the judge, or a member of a jury, has the weights of the model (an identity) that it judges."""
+    for member in getattr(judge, "members", [judge]):
+        weights = member.identity.get("model", {}).get("weights")
+        if weights is not None and weights == model.get("weights"):
+            progress.note(
+                f"the judge {member.name} has the weights of the model that it judges and may prefer its answers"
+            )

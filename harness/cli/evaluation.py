@@ -8,7 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.cli.common import add_include_path, catalog_of, check_output, names_of
+from harness.cli.common import (
+    add_include_path,
+    catalog_of,
+    check_output,
+    names_of,
+    warn_of_self_preference,
+)
 
 if TYPE_CHECKING:
     from harness.evaluate import Answered, Outcome, Parts
@@ -454,11 +460,7 @@ def _conclude(
 
     host = host_facts(options.command_line)
     outcome = judge_answers(plan, parts, answered, store, options.output_path, progress, host)
-    weights = parts.judge.identity.get("model", {}).get("weights")
-    if weights is not None and weights == parts.adapter.identity.get("weights"):
-        progress.note(
-            f"the judge {outcome.judge} has the weights of the model that it judges and may prefer its answers"
-        )
+    warn_of_self_preference(parts.judge, parts.adapter.identity, progress)
     if outcome.judge_is_broken:
         failed = outcome.unscored
         reasons = "; ".join(f"{count} × {reason}" for reason, count in failed["reasons"].items())

@@ -21,6 +21,7 @@ def add(commands: Any) -> None:
     steps.add_argument("name", metavar="JUDGE", help="a geval judge entry")
     steps.add_argument("--criterion", nargs="+", default=[], metavar="NAME", help="all of the judge's if not said")
     steps.add_argument("--write", action="store_true", help="put the block at the end of the entry's file")
+    steps.add_argument("--cost_limit", type=float, metavar="SUM", help="stop before an API model costs more than this")
     steps.add_argument("--device", metavar="DEV", help="cpu, cuda, cuda:1")
     add_include_path(steps)
     steps.set_defaults(run=write_judge_steps)
@@ -44,6 +45,7 @@ def add(commands: Any) -> None:
 def write_judge_steps(options: argparse.Namespace) -> int:
     import yaml
 
+    from harness.adapters.openai import Budget
     from harness.build import ModelOverrides, build_model, geval_settings
     from harness.cache import cache_folder
     from harness.digests import digest_of_lines
@@ -57,16 +59,18 @@ def write_judge_steps(options: argparse.Namespace) -> int:
     if unknown := [name for name in options.criterion if name not in entry.criteria]:
         raise UsageError(f"--criterion {unknown[0]}: {entry.judge} has {', '.join(entry.criteria)}")
     path = catalog.path_of("judge", entry.judge)
+    if options.write and "_catalog" in path.parts:
+        raise UsageError(f"{path}: is inside the installed package; copy the entry to a folder of yours")
     if options.write and "criteria" in yaml.safe_load(path.read_text(encoding="utf-8")):
         raise UsageError(f"{path}: has a `criteria` block of its own; leave --write out and put the steps in by hand")
-    overrides = ModelOverrides(device=options.device)
+    overrides = ModelOverrides(device=options.device, budget=Budget(options.cost_limit))
     adapter = build_model(catalog, catalog.model(str(entry.model)), "", cache_folder(), overrides)
     adapter.prepare()
     block: dict[str, Any] = {}
     for criterion in geval_settings(entry).criteria:
         if options.criterion and criterion.name not in options.criterion:
             continue
-        steps = write_steps(adapter, criterion, "passages" in entry.sees)
+        steps = write_steps(adapter, criterion, entry.sees)
         block[criterion.name] = {"steps": steps, "steps_by": adapter.name, "steps_sha256": digest_of_lines(steps)}
     adapter.close()
     text = yaml.safe_dump({"criteria": block}, sort_keys=False, allow_unicode=True, width=110)

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 __all__ = ["add"]
 
 
+_EXTENT = {"rows": 200, "pairs": 60, "planted": 60, "injected": 20, "seed": 0}
+
+
 def add(commands: Any) -> None:
     _add_judge(commands)
     _add_audit(commands)
@@ -61,6 +64,7 @@ def _add_audit(commands: Any) -> None:
     parser.add_argument("--planted", type=int, default=60, metavar="N", help="questions to damage (default 60)")
     parser.add_argument("--injected", type=int, default=20, metavar="N", help="answers to attack with (default 20)")
     parser.add_argument("--seed", type=int, default=0, help="draws all of these (default 0)")
+    parser.add_argument("--cost_limit", type=float, metavar="SUM", help="stop before API models cost more than this")
     parser.add_argument("--device", metavar="DEV", help="cpu, cuda, cuda:1")
     parser.add_argument(
         "--output_path", "-o", type=Path, metavar="DIR", help="for the card; `cards` beside the entry if not said"
@@ -76,8 +80,9 @@ def _add_audit(commands: Any) -> None:
 def judge_runs(options: argparse.Namespace) -> int:
     from harness.adapters.bases import BaseHolder
     from harness.adapters.openai import Budget
-    from harness.build import ModelOverrides, build_judge
+    from harness.build import ModelOverrides, build_judge, members_of
     from harness.cache import cache_folder
+    from harness.cli.common import warn_of_self_preference
     from harness.cli.console import make_progress
     from harness.cli.host import host_facts
     from harness.cli.results import print_outcomes
@@ -93,8 +98,10 @@ def judge_runs(options: argparse.Namespace) -> int:
         for run in runs:
             judge = build_judge(catalog, entry, run.plan.task, cache, overrides)
             judge.prepare()
-            known = _known_questions(run, cache, progress) if entry.kind == "facts" else {}
+            wants_facts = any(member.kind == "facts" for member in members_of(catalog, entry))
+            known = _known_questions(run, cache, progress) if wants_facts else {}
             progress.note(f"{run.folder}: {len(run.rows)} answers, judged by {judge.name}")
+            warn_of_self_preference(judge, run.manifest["identities"]["model"], progress)
             told = entry.model_dump(exclude_none=True)
             host = host_facts(options.command_line)
             outcomes.append(rejudge(run, judge, told, known, store, options.output_path, progress, host))
@@ -107,12 +114,19 @@ def judge_runs(options: argparse.Namespace) -> int:
 def _known_questions(run: Any, cache: Path, progress: Progress) -> dict[str, Question]:
     """The synthetic world's questions with their facts; nothing of another data set."""
     from harness.build import build_source
+    from harness.errors import DataError
     from harness.schema import TaskEntry, check
 
     entry, problems = check(TaskEntry, run.task_entry, f"{run.folder}/manifest.json")
     if entry is None or problems or entry.world is None:
+        progress.note(f"{run.folder}: its questions have no known facts; the facts judge leaves them unscored")
         return {}
-    return {q.id: q for q in build_source(entry, None, cache, progress).questions(run.plan.split)}
+    source = build_source(entry, None, cache, progress)
+    if dict(source.identity) != run.manifest["identities"]["source"]:
+        raise DataError(
+            f"{run.folder}: was made from other data than the synthetic world of its task; judge it by another"
+        )
+    return {q.id: q for q in source.questions(run.plan.split)}
 
 
 # ---- audit ----------------------------------------------------------------------------------------------------------
@@ -122,9 +136,10 @@ def audit_judge(options: argparse.Namespace) -> int:
     import json
 
     from harness.adapters.bases import BaseHolder
+    from harness.adapters.openai import Budget
     from harness.audit.audit import Extent, audit
     from harness.audit.card import page
-    from harness.build import ModelOverrides, build_judge, build_source
+    from harness.build import ModelOverrides, build_judge, build_source, members_of
     from harness.cache import cache_folder
     from harness.cli.console import make_progress
     from harness.errors import UsageError
@@ -136,16 +151,31 @@ def audit_judge(options: argparse.Namespace) -> int:
             raise UsageError(f"--{name} {getattr(options, name)}: give a whole number from 1")
     catalog, cache, progress = catalog_of(options), cache_folder(), make_progress()
     entry, task = catalog.judge(options.name), catalog.task("telecom")
-    judge = build_judge(catalog, entry, "telecom", cache, ModelOverrides(device=options.device, holder=BaseHolder()))
+    overrides = ModelOverrides(device=options.device, budget=Budget(options.cost_limit), holder=BaseHolder())
+    judge = build_judge(catalog, entry, "telecom", cache, overrides)
     judge.prepare()
     source = build_source(task, None, cache, progress)
     questions = source.questions(task.test_split)
     extent = Extent(options.rows, options.pairs, options.planted, options.injected, options.seed)
-    passages = _passages(catalog, questions, extent.planted, cache, progress) if "passages" in entry.sees else None
-    fitted_on = [str(entry.fitted_on["data"])] if "data" in entry.fitted_on else []
+    sees_passages = any("passages" in member.sees for member in members_of(catalog, entry))
+    passages = _passages(catalog, questions, extent.planted, cache, progress) if sees_passages else None
+    members = members_of(catalog, entry)
+    data_of = [member.fitted_on.get("data", []) for member in members]
+    fitted_on = [name for names in data_of for name in ([names] if isinstance(names, str) else names)]
+    planted_on = "; ".join(str(m.fitted_on["planted"]) for m in members if "planted" in m.fitted_on) or None
     with Store(options.store or cache / "store.sqlite") as store:
         card = audit(
-            judge, entry.card.model_dump(), questions, passages, options.data, fitted_on, extent, store, progress
+            judge,
+            entry.card.model_dump(),
+            questions,
+            passages,
+            options.data,
+            fitted_on,
+            planted_on,
+            (entry.scale.low, entry.scale.high),
+            extent,
+            store,
+            progress,
         )
     usage = judge.usage
     judge.close()
@@ -155,7 +185,7 @@ def audit_judge(options: argparse.Namespace) -> int:
         "model": entry.model,
         "scoring": entry.scoring,
         "repeats": judge.repeats,
-        "command": f"harness audit {entry.judge}" + (" --data DIR" if options.data else ""),
+        "command": _command(entry.judge, options),
     }
     place = options.output_path or _cards(catalog.path_of("judge", entry.judge).parent)
     place.mkdir(parents=True, exist_ok=True)
@@ -167,6 +197,12 @@ def audit_judge(options: argparse.Namespace) -> int:
         progress.note(f"prompt tokens: {asked:,.0f} asked for, {computed:,.0f} computed ({computed / asked:.0%})")
     progress.note(f"written to {place / entry.judge}.md")
     return 0
+
+
+def _command(name: str, options: argparse.Namespace) -> str:
+    """What makes this card again; the folder's name is the reader's."""
+    flags = [f"--{key} {getattr(options, key)}" for key, usual in _EXTENT.items() if getattr(options, key) != usual]
+    return " ".join([f"harness audit {name}", *(["--data DIR"] if options.data else []), *flags])
 
 
 def _cards(entry_folder: Path) -> Path:

@@ -43,7 +43,7 @@ def run(options: argparse.Namespace) -> int:
     for name in options.name:
         entry = catalog.leaderboard(name)
         tasks, _ = catalog.expand_tasks(entry.tasks)
-        card = _card(catalog, entry.judge)
+        card = _card(catalog, catalog.judge(entry.judge))
         place = _place(catalog.path_of("leaderboard", name).parent)
         page, kept = place / f"{name}.md", place / "results" / name
         if options.check:
@@ -60,19 +60,28 @@ def run(options: argparse.Namespace) -> int:
     return 1 if stale else 0
 
 
-def _card(catalog: Any, judge: str) -> Any:
-    """The judge's card, beside its entry; None where nobody has audited it."""
+def _card(catalog: Any, entry: Any) -> Any:
+    """The judge's card, its verdict by the entry's hurdles of today; None where nobody has audited it. It lies beside
+    the entry, or, of an installed copy, where `harness audit` writes it."""
     import json
 
+    from harness.audit.card import FORMAT, verdict
     from harness.errors import DataError
 
-    path = catalog.path_of("judge", judge).parent / "cards" / f"{judge}.json"
-    if not path.is_file():
+    beside = catalog.path_of("judge", entry.judge).parent / "cards" / f"{entry.judge}.json"
+    path = next((p for p in (Path("judges/cards") / beside.name, beside) if p.is_file()), None)
+    if path is None:
         return None
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise DataError(f"{path}: is no JSON ({error}); write it anew: harness audit {judge}") from error
+        card = json.loads(path.read_text(encoding="utf-8"))
+        if card["format"] != FORMAT:
+            raise ValueError(f"its format is {card['format']}, not {FORMAT}")
+        return {**card, "verdict": verdict(card["found"], entry.card.model_dump())}
+    except (ValueError, KeyError, TypeError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise DataError(
+            f"{path}: is no card of this version ({reason}); write it anew: harness audit {entry.judge}"
+        ) from error
 
 
 def _place(entry_folder: Path) -> Path:

@@ -1,9 +1,11 @@
 """Fewer repeats for the same decision: which of the models is better on this task.
 
-After each round of repeats the paired differences to the first model are looked at; when the sign of none of them can
-change any more at the error rate that was set (`statistics.is_settled`), no further repeat is asked for. The marks are
-the means of the repeats that were done: the estimate is the same one, with fewer calls behind it. Repeats are stored by
-number, so the full number can be had later at the price of the rest.
+After two, four, eight … repeats the paired differences to the first model are looked at; when the sign of none of
+them can change any more at the error rate that was set (`statistics.is_settled`), no further repeat is asked for. The
+marks are means over fewer repeats of the same judge. A difference that was stopped at is too large by some tenths of
+it, since it was stopped at for being large: it decides, and is no estimate to report. Repeats are stored by number,
+so the full number can be had later at the price of the rest. Each look goes through the prompts again: where the
+prompt is dear and a repeat is cheap (all repeats of a prompt share one pass in `transformers`), little is saved.
 """
 
 from __future__ import annotations
@@ -16,6 +18,8 @@ from harness.interfaces import Judge, Progress
 from harness.records import JudgeItem, TaskPlan, Verdict
 from harness.statistics import is_settled
 from harness.store import Store
+
+WHOLE = 0.95  # of the questions that all repeats of both models have marked; else the decision would be over others
 
 __all__ = ["WithRepeats", "settled_repeats"]
 
@@ -55,16 +59,17 @@ def settled_repeats(
     runs: Sequence[tuple[TaskPlan, Answered]], judge: Judge, error: float, store: Store, progress: Progress
 ) -> int:
     """How many repeats decide between the first run and each other one, for every criterion; at most the judge's own
-    number. The runs are of one task and arm, over the same questions. `error` is shared out over the comparisons."""
+    number. The runs are of one task and arm, over the same questions. `error` is shared out over the comparisons and
+    the looks."""
+    looks = [n for n in (2, 4, 8, 16, 32) if n < judge.repeats]
     each = error / max(1, (len(runs) - 1) * len(judge.criteria))
-    for repeats in range(2, judge.repeats):
+    for repeats in looks:
         marks = [_marks(plan, answered, WithRepeats(judge, repeats), store, progress) for plan, answered in runs]
-        if all(
-            is_settled(differences, judge.repeats, each)
-            for criterion in judge.criteria
-            for other in marks[1:]
-            if (differences := _differences(marks[0][criterion], other[criterion]))
-        ):
+        compared = [
+            _differences(marks[0][criterion], other[criterion]) for criterion in judge.criteria for other in marks[1:]
+        ]
+        enough = [len(differences) >= WHOLE * len(runs[0][1].questions) for differences in compared]
+        if all(enough) and all(is_settled(d, judge.repeats, each, len(looks)) for d in compared):
             return repeats
     return judge.repeats
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,8 @@ def read_run(folder: Path) -> RecordedRun:
         fields = dict(manifest["plan"])
         decoding = {**fields["decoding"], "until": tuple(fields["decoding"]["until"])}
         fields |= {"decoding": Decoding(**decoding), "metrics": tuple(fields["metrics"]), "arm": Arm(fields["arm"])}
+        if missing := {"question_id", "doc", "target", "resps", "passages", "metrics", "stop_reason"} - set(rows[0]):
+            raise KeyError(", ".join(sorted(missing)))
         return RecordedRun(
             folder=folder,
             manifest=manifest,
@@ -70,7 +72,7 @@ def read_run(folder: Path) -> RecordedRun:
             plan=TaskPlan(**fields),
             rows=rows,
         )
-    except (OSError, StopIteration, KeyError, TypeError, ValueError) as error:
+    except (OSError, StopIteration, LookupError, TypeError, ValueError) as error:
         raise DataError(
             f"{folder}: is no whole run folder of this version ({type(error).__name__}: {error}); name one that "
             "harness eval wrote, with manifest.json, results_*.json and samples_*.jsonl"
@@ -90,15 +92,18 @@ def rejudge(
     """`known` are questions by id as their source has them, facts included, for a judge that needs more than text."""
     started = time.time()
     questions = [known.get(row["question_id"]) or _question(row) for row in run.rows]
+    # the target is rendered already
+    shown = [replace(question, references=(row["target"],)) for question, row in zip(questions, run.rows, strict=True)]
+    plan = replace(run.plan, doc_to_target="{{ references[0] }}")
     passages = [tuple(Passage(**passage) for passage in row["passages"]) for row in run.rows]
     answers = [_answer(row) for row in run.rows]
-    verdicts = stages.judge(run.plan, questions, passages, answers, judge, store, progress)
+    verdicts = stages.judge(plan, shown, passages, answers, judge, store, progress)
     leakage = run.manifest.get("leakage")
     samples = [
         Sample(
             question=question,
             target=row["target"],
-            passages=shown,
+            passages=of_row,
             prompt=row["arguments"]["gen_args_0"]["arg_0"],
             dropped=int(row["dropped_passages"]),
             answer=said,
@@ -109,7 +114,7 @@ def rejudge(
                 **({} if leakage is None else leaks(leakage.get(question.id, ()), of_question)),
             },
         )
-        for row, question, shown, said, of_question in zip(
+        for row, question, of_row, said, of_question in zip(
             run.rows, questions, passages, answers, verdicts, strict=True
         )
     ]

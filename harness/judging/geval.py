@@ -70,13 +70,14 @@ def mark_in(reply: str, title: str, low: int, high: int) -> int | None:
     """The mark that a reply gives: the number after the last "Title …:" in it, else the number that it begins with; an
     echo of the scale ("(1-5)") in front of it is passed over.
 
-    None where that is no whole number on the scale: "10" is not 1, "4.5" not 4, "-3" not 3, a range is no mark, and
-    "4/5" is 4 of 5 but "3/10" is nothing on a scale to 5."""
+    None where that is no whole number on the scale: "10" is not 1, "4.5" not 4 (but "4.0" is), "-3" not 3, a range
+    is no mark, and "4/5" is 4 of 5 but "3/10" is nothing on a scale to 5."""
     forms = re.findall(rf"\b{re.escape(title)}\b[^\n:]{{0,20}}:([^\n]*)", reply, flags=re.IGNORECASE)
     text = forms[-1] if forms else reply.strip()
     text = re.sub(rf"^\W*{low}\s*(?:-|–|to)\s*{high}\)?\s*[:=]?(?=\W*\d)", "", text)
     found = re.match(
-        r"[^\w-]{0,4}(?P<mark>\d{1,3})(?![\w½¼¾]|[.,]\d|\s*(?:-|–|to\b)\s*\d)(?:\s*/\s*(?P<of>\d+))?", text
+        r"[^\w-]{0,4}(?P<mark>\d{1,3})(?:[.,]0+(?!\d))?(?![\w½¼¾]|[.,]\d|\s*(?:-|–|to\b)\s*\d)(?:\s*/\s*(?P<of>\d+))?",
+        text,
     )
     if found is None or (found["of"] is not None and int(found["of"]) != high):
         return None

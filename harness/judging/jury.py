@@ -16,6 +16,9 @@ from harness.statistics import mean
 __all__ = ["JuryJudge"]
 
 
+_BATCH = 512
+
+
 class JuryJudge:
     """An item is unscored when fewer than half of the members mark it: then it would be somebody else's panel."""
 
@@ -24,6 +27,10 @@ class JuryJudge:
     def __init__(self, name: str, members: Sequence[Judge], max_unscored: float) -> None:
         self.name, self.max_unscored = name, max_unscored
         self._members = list(members)
+
+    @property
+    def members(self) -> Sequence[Judge]:
+        return self._members
 
     @property
     def criteria(self) -> tuple[str, ...]:
@@ -52,7 +59,8 @@ class JuryJudge:
             member.prepare()
 
     def batch_size(self, items: Sequence[JudgeItem]) -> int:
-        return min(max(1, member.batch_size(items) // member.repeats) for member in self._members)
+        """Many at once: members on different bases load them anew for each batch."""
+        return _BATCH
 
     def judge(self, items: Sequence[JudgeItem]) -> Iterator[Verdict]:
         marks: dict[str, list[float | None]] = {item.key: [] for item in items}
@@ -82,9 +90,11 @@ class JuryJudge:
         }
         scores: dict[str, list[float]] = {item.key: [] for item in items}
         wanted = [replace(item, key=key, repeat=repeat) for key, (item, repeat) in asked.items()]
-        for verdict in member.judge(wanted):
-            if verdict.score is not None:
-                scores[asked[verdict.key][0].key].append(verdict.score)
+        size = member.batch_size(wanted)
+        for first in range(0, len(wanted), size):
+            for verdict in member.judge(wanted[first : first + size]):
+                if verdict.score is not None:
+                    scores[asked[verdict.key][0].key].append(verdict.score)
         return {key: mean(values) for key, values in scores.items()}
 
     def close(self) -> None:

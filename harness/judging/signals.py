@@ -14,14 +14,12 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from harness.schema import SIGNALS
+
 __all__ = ["NAMES", "VERSION", "signals"]
 
 VERSION = 1
-NAMES = (
-    "f1", "precision", "recall", "contained", "new_f1", "new_recall", "new_precision", "fuzzy_recall",
-    "letters_recall", "best_match", "numbers", "number_conflict", "names_recall", "first_recall", "log_words",
-    "log_reference_words", "longer", "abstains", "negation", "cosine", "cosine_in_context", "cosine_to_question",
-)  # fmt: skip
+NAMES = SIGNALS
 
 _WORD = re.compile(r"[^\W_]+(?:[.,']\d+)*")
 _STOP = frozenset((

@@ -5,21 +5,23 @@ arXiv:2303.16634, section 2). The steps are put into the entry, where people rea
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from harness.errors import HarnessError
 from harness.interfaces import ModelAdapter
 from harness.judging.geval import CriterionText
-from harness.records import Decoding, Message, Request
+from harness.records import Decoding, Message, Request, StopReason
 
 __all__ = ["steps_in", "write_steps"]
 
 _LENGTH = 320  # tokens
 _LEAST, _MOST = 2, 8
+_SEEN = {"reference": "an expert's reference answer", "passages": "the retrieved passages"}
 
 
-def write_steps(adapter: ModelAdapter, criterion: CriterionText, sees_passages: bool) -> list[str]:
+def write_steps(adapter: ModelAdapter, criterion: CriterionText, sees: Sequence[str]) -> list[str]:
     """The steps, one line each. Raises `HarnessError` when the model writes no list of steps."""
-    shown = "the question, an expert's reference answer" + (", the retrieved passages" if sees_passages else "")
+    shown = "the question" + "".join(f", {_SEEN[name]}" for name in sees)
     levels = "\n".join(f"{mark}: {meaning}" for mark, meaning in criterion.levels.items())
     text = (
         f"Someone has to mark answers to questions for one criterion. He sees {shown}, and the answer to be marked.\n\n"
@@ -30,7 +32,10 @@ def write_steps(adapter: ModelAdapter, criterion: CriterionText, sees_passages: 
     prompt = adapter.format_prompt([Message("user", text)], reply_prefix="1.")
     (tokens,) = adapter.count_tokens([prompt])
     (answer,) = adapter.generate([Request("steps", prompt, tokens, Decoding(max_gen_toks=_LENGTH))])
-    steps = steps_in(f"1. {answer.text}")
+    text = answer.text if re.match(r"\W*1[.)]", answer.text) else f"1. {answer.text}"
+    steps = steps_in(text)
+    if answer.stop_reason == StopReason.LIMIT:
+        steps = steps[:-1]  # the last one was cut
     if len(steps) < _LEAST:
         raise HarnessError(
             f"{adapter.name} wrote no list of steps for {criterion.name} but {answer.text[:80]!r}; write them by hand"
