@@ -206,7 +206,9 @@ def _card_note(judge: str, runs: Sequence[CompactRun], card: Mapping[str, Any] |
         if card["verdict"]["unmeasured"]:
             note += f" Not measured there: {', '.join(card['verdict']['unmeasured'])}."
         if card["verdict"]["blind_to"]:
-            note += f" It does not see errors of the kinds {', '.join(card['verdict']['blind_to'])}."
+            note += (
+                f" By its entry it does not see planted errors of the kind {', '.join(card['verdict']['blind_to'])}."
+            )
     else:
         failed = [hurdle["what"] for hurdle in card["verdict"]["hurdles"] if not hurdle["passed"]]
         note += f"**fails** {link} ({'; '.join(failed)}): marks in tables with ‡ are not to be trusted."

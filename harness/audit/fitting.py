@@ -4,10 +4,11 @@ Accuracy is the probability that people call an answer right, from all signals. 
 of single answers; it is the same probability from the signals that tell how much of the reference the answer holds, and
 nothing of what else it says.
 
-People's judgements are mostly of short answers that are right or wrong as a whole, and a regression on them alone
-hardly minds a wrong number in a long right sentence. So errors planted into the synthetic world's fine-tuning pool are
-added, with a small weight: more of it finds more planted errors and agrees less with people (docs/log.md). Denied and
-invented statements are not among them: these signals do not see them, and the entry says so.
+People's judgements here are of short answers that are right or wrong as a whole, and nearly all references are names
+and numbers: a regression on them alone hardly minds a wrong number in a long right sentence. So errors planted into
+the synthetic world's fine-tuning pool are added with a small weight, each answer also padded with empty sentences, or
+length would be learnt from answers that all have one. Denied and invented statements are not among them; the entry
+says so.
 
 Rows whose question also stands in a data set that the card reports on are left out, so that the judge is never reported
 on what it was fitted on.
@@ -19,6 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from harness.audit.biases import padded
 from harness.audit.people import BINARY, PAIRWISE, Binary, read_binary, read_pairs
 from harness.audit.planted import damage
 from harness.digests import digest_of_file
@@ -31,7 +33,9 @@ __all__ = ["FITTED_ON", "fit"]
 
 FITTED_ON = "evouna_nq"
 EVERYTHING = 1_000_000
-PLANTED, PLANTED_WEIGHT = 250, 0.02
+PLANTED = 250
+PLANTED_WEIGHT = {"accuracy": 0.05, "completeness": 0.3}
+"""What a planted answer counts beside a judged one: more finds more and agrees less with people (docs/log.md)."""
 COVERAGE = (
     "recall", "contained", "new_recall", "fuzzy_recall", "letters_recall", "best_match", "numbers", "names_recall",
     "cosine_in_context",
@@ -70,10 +74,11 @@ def _planted_rows(questions: Sequence[Question], criterion: str) -> list[tuple[t
     """(question, reference, answer) and whether the answer is right, or complete."""
     wrong = {"accuracy": ("swapped", "other"), "completeness": ("dropped", "swapped", "other")}[criterion]
     return [
-        ((each.question.text, each.question.references[0], answer), kind == "right")
+        ((each.question.text, each.question.references[0], told), kind == "right")
         for each in damage(questions, PLANTED, 0)
         for kind, answer in {"right": each.right, **each.wrong}.items()
         if kind == "right" or kind in wrong
+        for told in (answer, padded(answer))
     ]
 
 
@@ -95,7 +100,7 @@ def fit(
         columns = [NAMES.index(name) for name in names]
         values = np.vstack([people_signals, np.array(signals([texts for texts, _ in planted], encode))])[:, columns]
         labels = np.array([label for _, label in (*of_people, *planted)])
-        weights = np.array([1.0] * len(of_people) + [PLANTED_WEIGHT] * len(planted))
+        weights = np.array([1.0] * len(of_people) + [PLANTED_WEIGHT[criterion]] * len(planted))
         centers, scales = values.mean(axis=0), values.std(axis=0)
         scales = np.where(scales > 1e-9, scales, 1.0)
         model = LogisticRegression(C=0.1, max_iter=2_000).fit((values - centers) / scales, labels, weights)
@@ -110,7 +115,7 @@ def fit(
         "sha256": digest_of_file(data / BINARY[FITTED_ON]),
         "rows": len(chosen),
         "seed": seed,
-        "planted": f"errors in {PLANTED} questions of the telecom pool, at a weight of {PLANTED_WEIGHT}",
+        "planted": f"errors in {PLANTED} questions of the telecom pool, plain and padded",
         "left_out": f"the questions of {', '.join(left_out)}",
     }
     return fitted, facts
