@@ -286,9 +286,10 @@ def _difference(run: CompactRun, baseline: CompactRun, name: str) -> str:
 def _length_controlled(run: CompactRun, baseline: CompactRun, name: str) -> str:
     if run.run_id == baseline.run_id:
         return "base"
-    of_base = dict(
-        zip(baseline.items, zip(baseline.measures[name], baseline.measures["answer_words"], strict=True), strict=True)
-    )
+    if "answer_words" not in run.measures or "answer_words" not in baseline.measures:
+        return "–"
+    measured = zip(baseline.measures[name], baseline.measures["answer_words"], strict=True)
+    of_base = dict(zip(baseline.items, measured, strict=True))
     rows = [
         (mark, of_base[item][0], words, of_base[item][1])
         for item, mark, words in zip(run.items, run.measures[name], run.measures["answer_words"], strict=True)

@@ -145,7 +145,7 @@ def write_qasper(folder: Path) -> None:
     ]
     for split in ("validation", "test"):
         papers = [qasper_paper(f"{split}-{n}", asked) for n in range(3)]
-        write(folder / f"default/{split}/0000.parquet", papers, QASPER)
+        write(folder / f"qasper/{split}/0000.parquet", papers, QASPER)
 
 
 # ---- google-research-datasets/natural_questions ---------------------------------------------------------------------

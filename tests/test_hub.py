@@ -22,6 +22,7 @@ from tests.tiny import make_lora, make_model
 
 BIOASQ = "rag-datasets/rag-mini-bioasq"
 QASPER = "allenai/qasper"
+QASPER_COMMIT = "06806e4608976fc2fac0a090ac425d5b2b29caf4"
 NQ = "google-research-datasets/natural_questions"
 NQ_COMMIT = "e8103d566bef4154c2c12b17c6095ec5275840cc"
 MISTRAL = "mistralai/Mistral-7B-Instruct-v0.2"
@@ -41,7 +42,7 @@ def repositories(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def hub(repositories: Path) -> Iterator[StandInHub]:
     with serve(repositories) as running:
-        running.commits = {NQ: NQ_COMMIT, MISTRAL: MISTRAL_COMMIT}
+        running.commits = {QASPER: QASPER_COMMIT, NQ: NQ_COMMIT, MISTRAL: MISTRAL_COMMIT}
         yield running
 
 

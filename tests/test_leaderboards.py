@@ -61,7 +61,7 @@ def test_a_row_by_hand() -> None:
     assert tuned[1] == "rag"
     assert tuned[2].startswith("3.00 [")
     assert tuned[3].startswith("+1.33 [")
-    assert tuned[4:] == ["3/4", "0.500", "3.0", "25 %", "–", "–", "–"]
+    assert tuned[4:] == ["+1.33", "3/4", "0.500", "3.0", "25 %", "–", "–", "–"], "all answers have one length"
     base = row_of(page, "base")
     assert base[2].startswith("2.50 [")
     assert base[3] == "base"
