@@ -511,31 +511,14 @@ def test_qlora_trains_on_four_bits_and_says_so(harness: Harness, farm: list[str]
 @pytest.mark.slow
 @pytest.mark.parametrize("processes", ["1", "2"])
 def test_accelerate_launch_takes_the_command(farm: list[str], tmp_path: Path, processes: str) -> None:
-    launcher = Path(sys.executable).parent / "accelerate"
-    command = [
-        str(launcher),
-        "launch",
-        "--cpu",
-        "--num_processes",
-        "1",
-        "--num_machines",
-        "1",
-        "--mixed_precision",
-        "no",
-    ]
-    command += [
-        "--dynamo_backend",
-        "no",
-        "-m",
-        "harness",
-        "finetune",
-        *farm,
-        "--model",
-        "tiny",
-        "--samples",
-        "4",
-        *KNOBS,
-    ]
+    programs = Path(sys.executable).parent
+    one = ["--cpu", "--num_processes", "1", "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"]
+    # on a CPU accelerate starts several processes by MPI alone; torchrun is what it calls for GPUs
+    launch = {
+        "1": [str(programs / "accelerate"), "launch", *one],
+        "2": [str(programs / "torchrun"), "--nproc_per_node", "2", "--master_port", "29571"],
+    }
+    command = [*launch[processes], "-m", "harness", "finetune", *farm, "--model", "tiny", "--samples", "4", *KNOBS]
     done = subprocess.run(
         command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False,
         env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
