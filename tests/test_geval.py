@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -106,6 +107,18 @@ def test_a_prompt_is_counted_once_however_many_repeats_it_has() -> None:
     items = [item(answer=answer, repeat=repeat) for answer in ("Blue.", "Red.") for repeat in range(10)]
     assert len(list(GEvalJudge("j", settings(repeats=10), adapter).judge(items))) == 20
     assert adapter.counted == 2
+
+
+def test_an_answer_over_the_judges_window_is_cut_until_it_fits_and_the_mark_says_so() -> None:
+    """The scripted model counts words: eight words of answer in halves and quarters until 16 tokens are enough."""
+    answer = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen"
+    adapter = ScriptedAdapter(["4"], window=22)
+    judge = GEvalJudge("j", settings(), adapter)
+    (whole,) = adapter.count_tokens([judge.prompt_of(item(answer))])
+    assert whole > 22 - 8
+    (verdict,) = judge.judge([item(answer)])
+    assert verdict.score == 4.0
+    assert re.fullmatch(r"the answer was cut at \d+ characters", verdict.reason)
 
 
 def test_a_prompt_over_the_judges_window_is_unscored_and_not_asked() -> None:

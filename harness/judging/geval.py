@@ -122,6 +122,8 @@ class GEvalJudge:
         self.max_unscored = settings.max_unscored
         self._settings, self._adapter = settings, adapter
         self._criteria = {criterion.name: criterion for criterion in settings.criteria}
+        self._cut: dict[tuple[str, str], int] = {}
+        """Characters shown of answers that had to be cut for the window, by answer and criterion."""
 
     @property
     def criteria(self) -> tuple[str, ...]:
@@ -160,13 +162,15 @@ class GEvalJudge:
 
     # ---- asking -----------------------------------------------------------------------------------------------------
 
-    def prompt_of(self, item: JudgeItem) -> str:
-        """The final prompt for one item; the same for all its repeats."""
+    def prompt_of(self, item: JudgeItem, longest: int | None = None) -> str:
+        """The final prompt for one item; the same for all its repeats. `longest` characters of the answer are shown,
+        the entry's `max_answer_chars` where it is not said."""
         settings, criterion = self._settings, self._criteria[item.criterion]
         titles = [each.title for each in settings.criteria]
+        longest = settings.max_answer_chars if longest is None else longest
         answer = item.answer
-        if len(answer) > settings.max_answer_chars:
-            answer = answer[: settings.max_answer_chars] + CUT_MARK
+        if len(answer) > longest:
+            answer = answer[:longest] + CUT_MARK
         scale = {"low": settings.low, "high": settings.high}
         user = render(
             settings.prompt,
@@ -193,8 +197,27 @@ class GEvalJudge:
         one_each = {shared(item): item for item in items}
         prompts = [self.prompt_of(item) for item in one_each.values()]
         lengths = self._adapter.count_tokens(prompts)
+        for place, item in enumerate(one_each.values()):
+            if lengths[place] > self._room:
+                prompts[place], lengths[place] = self._cut_to_fit(item, prompts[place], lengths[place])
         of_item = dict(zip(one_each, zip(prompts, lengths, strict=True), strict=True))
         return [Request(item.key, *of_item[shared(item)], self._settings.decoding, seed_of(item.key)) for item in items]
+
+    @property
+    def _room(self) -> int:
+        return self._adapter.window - self._settings.decoding.max_gen_toks
+
+    def _cut_to_fit(self, item: JudgeItem, prompt: str, length: int) -> tuple[str, int]:
+        """The prompt with so much of the answer, halved and halved again, as fits the window, and its length; as it was
+        where not even a tenth of the answer fits."""
+        shown = min(len(item.answer), self._settings.max_answer_chars)
+        for part in (shown // 2, shown // 4, shown // 8):
+            shorter = self.prompt_of(item, part)
+            (tokens,) = self._adapter.count_tokens([shorter])
+            if tokens <= self._room:
+                self._cut[item.answer, item.criterion] = part
+                return shorter, tokens
+        return prompt, length
 
     def batch_size(self, items: Sequence[JudgeItem]) -> int:
         """As many requests as the model takes at once, whole sets of repeats, which share their prompt."""
@@ -211,10 +234,9 @@ class GEvalJudge:
                 item.key, item.criterion, item.repeat, float(self._settings.low), "empty answer: lowest mark by rule"
             )
         asked = [item for item in items if item.answer.strip()]
-        room = self._adapter.window - self._settings.decoding.max_gen_toks
         pairs: list[tuple[JudgeItem, Request]] = []
         for item, request in zip(asked, self._requests(asked), strict=True):
-            if request.prompt_tokens <= room:
+            if request.prompt_tokens <= self._room:
                 pairs.append((item, request))
             else:
                 reason = "the judge's prompt does not fit its window"
@@ -251,7 +273,7 @@ class GEvalJudge:
 
     def _remark(self, item: JudgeItem) -> str:
         """What a reader should know of a mark that was given all the same."""
-        longest = self._settings.max_answer_chars
+        longest = self._cut.get((item.answer, item.criterion), self._settings.max_answer_chars)
         return f"the answer was cut at {longest} characters" if len(item.answer) > longest else ""
 
     def prepare(self) -> None:
