@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.adapters.weights import tensor_header
 from harness.digests import digest_of_file
 from harness.extras import require
 
@@ -66,7 +67,7 @@ def faults_of_files(path: Path, base: Evaluated, manifest: Mapping[str, Any]) ->
         config = json.loads((path / "adapter_config.json").read_text(encoding="utf-8"))
     except ValueError as error:
         return [f"adapter_config.json is no JSON ({error})"]
-    header, broken = _header(path / "adapter_model.safetensors")
+    header, broken = tensor_header(path / "adapter_model.safetensors")
     faults = [
         *broken,
         *(_weights_faults(path, manifest) if header is not None else []),
@@ -77,24 +78,6 @@ def faults_of_files(path: Path, base: Evaluated, manifest: Mapping[str, Any]) ->
     if header is None:
         return faults
     return faults + (_key_faults(path, base, header) or _value_faults(path, base.dtype))
-
-
-def _header(file: Path) -> tuple[dict[str, Any] | None, list[str]]:
-    """A safetensors file's header: name to dtype, shape and place; checked against the file's size."""
-    size = file.stat().st_size
-    try:
-        with file.open("rb") as stream:
-            length = int.from_bytes(stream.read(8), "little")
-            if not 0 < length <= size - 8:
-                raise ValueError("its header is cut")
-            header = json.loads(stream.read(length))
-    except ValueError as error:
-        return None, [f"adapter_model.safetensors is truncated or no safetensors file ({error})"]
-    header.pop("__metadata__", None)
-    end = 8 + length + max((entry["data_offsets"][1] for entry in header.values()), default=0)
-    if end > size:
-        return None, [f"adapter_model.safetensors is truncated: it has {size:,} of {end:,} bytes"]
-    return header, []
 
 
 def _alpha_faults(config: Mapping[str, Any], manifest: Mapping[str, Any]) -> list[str]:

@@ -20,7 +20,7 @@ from harness.errors import CheckpointMismatch, MissingPart
 from harness.extras import package_folder, require
 from harness.hub import snapshot
 
-__all__ = ["FolderWeights", "GgufWeights", "HubWeights", "LoraCheckpoint", "Weights", "copy_weights"]
+__all__ = ["FolderWeights", "GgufWeights", "HubWeights", "LoraCheckpoint", "Weights", "copy_weights", "tensor_header"]
 
 PATTERNS = ("*.json", "*.safetensors", "*.model", "*.jinja", "*.txt")
 """What is read of a repository or folder. No pickles: loading one runs what is in it."""
@@ -127,6 +127,24 @@ class GgufWeights:
         transformers.AutoTokenizer.from_pretrained(**origin).save_pretrained(folder)
 
 
+def tensor_header(file: Path) -> tuple[dict[str, Any] | None, list[str]]:
+    """A safetensors file's header (name to dtype, shape, place; None if unreadable), and what is wrong with the file."""
+    size = file.stat().st_size
+    try:
+        with file.open("rb") as stream:
+            length = int.from_bytes(stream.read(8), "little")
+            if not 0 < length <= size - 8:
+                raise ValueError("its header is cut")
+            header = json.loads(stream.read(length))
+    except ValueError as error:
+        return None, [f"adapter_model.safetensors is truncated or no safetensors file ({error})"]
+    header.pop("__metadata__", None)
+    end = 8 + length + max((entry["data_offsets"][1] for entry in header.values()), default=0)
+    if end > size:
+        return None, [f"adapter_model.safetensors is truncated: it has {size:,} of {end:,} bytes"]
+    return header, []
+
+
 class LoraCheckpoint:
     """A PEFT folder. Raises `MissingPart` when it is not whole; `made_by` is the command that makes it."""
 
@@ -150,6 +168,7 @@ class LoraCheckpoint:
         to the base: trained biases or embeddings, and initialisations that take their start out of the base's weights
         (PiSSA, OLoRA, CorDA, LoftQ)."""
         config = self._config()
+        header, _ = tensor_header(self.path / "adapter_model.safetensors")  # what is wrong with it the gate tells
         plain = config.get("init_lora_weights", True) in (True, False, "gaussian", "orthogonal", "eva")
         extra = config.get("modules_to_save") or config.get("trainable_token_indices")
         return (
@@ -157,7 +176,7 @@ class LoraCheckpoint:
             and not extra
             and config.get("bias", "none") == "none"
             and config.get("peft_type") == "LORA"
-            and (not any("embed" in name or "lm_head" in name for name in self._tensor_names()))
+            and (not any("embed" in name or "lm_head" in name for name in header or ()))
         )
 
     def _config(self) -> dict[str, Any]:
@@ -166,15 +185,6 @@ class LoraCheckpoint:
         except ValueError as error:
             raise CheckpointMismatch(f"{self.path}: adapter_config.json is no JSON ({error})") from error
         return dict(config)
-
-    def _tensor_names(self) -> list[str]:
-        """From the file's header; none where it cannot be read, which the gate tells."""
-        try:
-            with (self.path / "adapter_model.safetensors").open("rb") as stream:
-                length = int.from_bytes(stream.read(8), "little")
-                return list(json.loads(stream.read(min(length, 100_000_000))))
-        except ValueError:
-            return []
 
     @property
     def files(self) -> Mapping[str, str]:

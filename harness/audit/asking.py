@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from harness.evaluate import stages
 from harness.interfaces import Judge, Progress
-from harness.records import Answer, Decoding, JudgeItem, Passage, Question, StopReason, TaskPlan, Verdict
+from harness.judging.limited import LimitedJudge
+from harness.records import Answer, Decoding, Passage, Question, StopReason, TaskPlan, Verdict
 from harness.statistics import mean
 from harness.store import Store
 
@@ -51,7 +51,7 @@ class Desk:
     def ask(self, cases: Sequence[Case], criteria: Sequence[str] | None = None) -> dict[str, Asked]:
         """By case id. `criteria` None: all that the judge has."""
         wanted = [c for c in self.judge.criteria if criteria is None or c in criteria]
-        judge = _Narrowed(self.judge, tuple(wanted))
+        judge = LimitedJudge(self.judge, criteria=tuple(wanted))
         questions = [replace(case.question, id=case.id) for case in cases]
         answers = [Answer(case.id, case.answer, StopReason.EOS, 0, 0) for case in cases]
         passages = [case.passages for case in cases]
@@ -60,34 +60,3 @@ class Desk:
             case.id: Asked({c: [v for v in of_case if v.criterion == c] for c in wanted})
             for case, of_case in zip(cases, verdicts, strict=True)
         }
-
-
-class _Narrowed:
-    """The same judge, asked for some of its criteria."""
-
-    def __init__(self, judge: Judge, criteria: tuple[str, ...]) -> None:
-        self._judge, self.criteria = judge, criteria
-        self.name, self.repeats, self.max_unscored = judge.name, judge.repeats, judge.max_unscored
-
-    @property
-    def identity(self) -> Mapping[str, Any]:
-        return self._judge.identity
-
-    @property
-    def usage(self) -> Mapping[str, float]:
-        return self._judge.usage
-
-    def depends_on(self, item: JudgeItem) -> Mapping[str, Any]:
-        return self._judge.depends_on(item)
-
-    def prepare(self) -> None:
-        self._judge.prepare()
-
-    def batch_size(self, items: Sequence[JudgeItem]) -> int:
-        return self._judge.batch_size(items)
-
-    def judge(self, items: Sequence[JudgeItem]) -> Iterator[Verdict]:
-        return self._judge.judge(items)
-
-    def close(self) -> None:
-        self._judge.close()

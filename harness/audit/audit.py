@@ -44,7 +44,7 @@ def audit(
     progress: Progress,
 ) -> dict[str, Any]:
     """What the card says; plain JSON values. `questions` are the synthetic world's; `passages` of each, for a judge
-    that     that sees passages, else None. `data` is a folder with human judgements; of those sets that the judge was
+    that sees passages, else None. `data` is a folder with human judgements; of those sets that the judge was
     fitted on (`fitted_on`) nothing is reported."""
     desk = Desk(judge, store, progress)
     damaged = planted.damage(questions, extent.planted, extent.seed)

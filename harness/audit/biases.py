@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from harness.audit.asking import Case, Desk
+from harness.audit.asking import Asked, Case, Desk
 from harness.audit.planted import Damaged
 from harness.records import Passage
 from harness.statistics import mean
@@ -43,12 +43,7 @@ def padding(damaged: Sequence[Damaged], desk: Desk) -> dict[str, Any]:
         ]
         asked = desk.ask(cases)
         for criterion in desk.judge.criteria:
-            changes = [
-                after - before
-                for i in texts
-                if (before := asked[f"{i}#{name}"].mark(criterion)) is not None
-                and (after := asked[f"{i}#{name}+fluff"].mark(criterion)) is not None
-            ]
+            changes = _changes(asked, texts, name, f"{name}+fluff", criterion)
             found.setdefault(criterion, {})[name] = {"mean_change": mean(changes), "answers": len(changes)}
     return found
 
@@ -65,12 +60,7 @@ def reference_length(damaged: Sequence[Damaged], desk: Desk) -> dict[str, Any]:
     asked = desk.ask(cases)
     found = {}
     for criterion in desk.judge.criteria:
-        changes = [
-            after - before
-            for each in damaged
-            if (before := asked[f"{each.question.id}#plain"].mark(criterion)) is not None
-            and (after := asked[f"{each.question.id}#longer"].mark(criterion)) is not None
-        ]
+        changes = _changes(asked, _ids(damaged), "plain", "longer", criterion)
         found[criterion] = {"mean_change": mean(changes), "answers": len(changes)}
     return found
 
@@ -87,11 +77,16 @@ def passage_order(damaged: Sequence[Damaged], passages: Sequence[tuple[Passage, 
     asked = desk.ask(cases)
     found = {}
     for criterion in desk.judge.criteria:
-        sizes = [
-            abs(after - before)
-            for each in damaged
-            if (before := asked[f"{each.question.id}#ordered"].mark(criterion)) is not None
-            and (after := asked[f"{each.question.id}#turned"].mark(criterion)) is not None
-        ]
+        sizes = [abs(change) for change in _changes(asked, _ids(damaged), "ordered", "turned", criterion)]
         found[criterion] = {"mean_size": mean(sizes), "answers": len(sizes)}
     return found
+
+
+def _ids(damaged: Sequence[Damaged]) -> list[str]:
+    return [each.question.id for each in damaged]
+
+
+def _changes(asked: Mapping[str, Asked], ids: Iterable[str], before: str, after: str, criterion: str) -> list[float]:
+    """How the mark of each question's case `after` differs from that of its case `before`, where both have one."""
+    pairs = [(asked[f"{i}#{before}"].mark(criterion), asked[f"{i}#{after}"].mark(criterion)) for i in ids]
+    return [new - old for old, new in pairs if old is not None and new is not None]

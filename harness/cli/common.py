@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from harness.interfaces import Judge, Progress
     from harness.registry import Catalog
 
-__all__ = ["add_include_path", "catalog_of", "check_output", "names_of", "warn_of_self_preference"]
+__all__ = ["add_include_path", "beside", "catalog_of", "check_output", "names_of", "warn_of_self_preference"]
 
 
 def add_include_path(parser: argparse._ActionsContainer) -> None:
@@ -30,6 +30,11 @@ def catalog_of(options: argparse.Namespace) -> Catalog:
     from harness.registry import Catalog
 
     return Catalog(options.include_path)
+
+
+def beside(entry_file: Path, folder: str, instead: Path) -> Path:
+    """`folder` beside an entry's file; `instead` where that is inside an installed package, which is not ours."""
+    return instead if entry_file.parent.parent.name == "_catalog" else entry_file.parent / folder
 
 
 def names_of(values: list[str]) -> list[str]:

@@ -430,7 +430,8 @@ def _with_fewer_repeats(
     progress: Progress,
 ) -> Sequence[tuple[TaskPlan, Parts]]:
     """With `--adaptive_repeats`, the runs with judges that repeat only as often as the decision needs."""
-    from harness.evaluate.adaptive import WithRepeats, settled_repeats
+    from harness.evaluate.adaptive import settled_repeats
+    from harness.judging.limited import LimitedJudge
 
     if options.adaptive_repeats is None:
         return runs
@@ -448,7 +449,7 @@ def _with_fewer_repeats(
         rate = f"at an error rate of {options.adaptive_repeats:g}"
         progress.note(f"{task}, {arm}: {repeats} of {judge.repeats} repeats decide {rate}")
         for n in numbers:
-            found[n] = (runs[n][0], replace(runs[n][1], judge=WithRepeats(runs[n][1].judge, repeats)))
+            found[n] = (runs[n][0], replace(runs[n][1], judge=LimitedJudge(runs[n][1].judge, repeats=repeats)))
     return found
 
 

@@ -121,15 +121,14 @@ def run(options: argparse.Namespace) -> int:
         )
     retrievers = _passages(task, source, options, cache, progress)
     jobs = [_Job(options, task, model, source, subset, retrievers, progress) for subset in subsets]
-    done = (
-        [] if options.sweep else [checkpoints.is_there(j.folder, j.recipe(settings), options.overwrite) for j in jobs]
-    )
-    for number, job in enumerate(jobs):
-        if done and done[number]:
-            progress.note(f"{job.folder}: trained already with these settings and pairs")
-            continue
+    # without a sweep all recipes are known: a folder that holds something else is told before the first begins
+    recipes = {} if options.sweep else {job.folder: job.recipe(settings) for job in jobs}
+    for folder, recipe in recipes.items():
+        checkpoints.is_there(folder, recipe, options.overwrite)
+    for job in jobs:
         chosen, table = job.choose(tried) if options.sweep else (settings, [])
-        if checkpoints.is_there(job.folder, recipe := job.recipe(chosen), options.overwrite):
+        recipe = recipes.get(job.folder) or job.recipe(chosen)
+        if checkpoints.is_there(job.folder, recipe, options.overwrite):
             progress.note(f"{job.folder}: trained already with these settings and pairs")
             continue
         job.train(recipe, table)
@@ -142,7 +141,6 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _base(entry: ModelEntry, options: argparse.Namespace) -> ModelEntry:
-
     if entry.base is not None:
         raise UsageError(f"--model {entry.model}: is a LoRA checkpoint on {entry.base}; name its base")
     if entry.engine != "transformers":
@@ -166,7 +164,6 @@ def _settings(options: argparse.Namespace) -> TrainingSettings:
 
 
 def _sizes(options: argparse.Namespace, task: TaskEntry) -> list[int]:
-
     if options.samples is None:
         if not task.finetune.sizes:
             raise UsageError(f"task {task.task} names no sizes; say --samples")

@@ -6,12 +6,11 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.cli.common import add_include_path, catalog_of
+from harness.cli.common import add_include_path, beside, catalog_of
 
 if TYPE_CHECKING:
     from harness.interfaces import Progress
     from harness.records import Question
-    from harness.registry import Catalog
 
 __all__ = ["add"]
 
@@ -139,11 +138,13 @@ def audit_judge(options: argparse.Namespace) -> int:
     from harness.adapters.openai import Budget
     from harness.audit.audit import Extent, audit
     from harness.audit.card import page
-    from harness.build import ModelOverrides, build_judge, build_source, members_of
+    from harness.audit.planted import damage
+    from harness.build import ModelOverrides, build_judge, build_retriever, build_source, members_of
     from harness.cache import cache_folder
     from harness.cli.console import make_progress
     from harness.errors import UsageError
     from harness.evaluate.folder import write_atomically
+    from harness.records import Arm, Query
     from harness.store import Store
 
     for name in ("rows", "pairs", "planted", "injected"):
@@ -157,9 +158,13 @@ def audit_judge(options: argparse.Namespace) -> int:
     source = build_source(task, None, cache, progress)
     questions = source.questions(task.test_split)
     extent = Extent(options.rows, options.pairs, options.planted, options.injected, options.seed)
-    sees_passages = any("passages" in member.sees for member in members_of(catalog, entry))
-    passages = _passages(catalog, questions, extent.planted, cache, progress) if sees_passages else None
     members = members_of(catalog, entry)
+    passages = None
+    if any("passages" in member.sees for member in members):
+        damaged = damage(questions, extent.planted, extent.seed)
+        retriever = build_retriever(task.retrieval, source, Arm.RAG, cache, progress)
+        found = retriever.search([Query(text=each.question.text) for each in damaged], task.retrieval.top_k)
+        passages = [tuple(of_question) for of_question in found]
     data_of = [member.fitted_on.get("data", []) for member in members]
     fitted_on = [name for names in data_of for name in ([names] if isinstance(names, str) else names)]
     planted_on = "; ".join(str(m.fitted_on["planted"]) for m in members if "planted" in m.fitted_on) or None
@@ -187,7 +192,7 @@ def audit_judge(options: argparse.Namespace) -> int:
         "repeats": judge.repeats,
         "command": _command(entry.judge, options),
     }
-    place = options.output_path or _cards(catalog.path_of("judge", entry.judge).parent)
+    place = options.output_path or beside(catalog.path_of("judge", entry.judge), "cards", Path("judges/cards"))
     place.mkdir(parents=True, exist_ok=True)
     write_atomically(place / f"{entry.judge}.json", json.dumps(card, indent=1, sort_keys=True, allow_nan=False) + "\n")
     write_atomically(place / f"{entry.judge}.md", text := page(card))
@@ -203,22 +208,3 @@ def _command(name: str, options: argparse.Namespace) -> str:
     """What makes this card again; the folder's name is the reader's."""
     flags = [f"--{key} {getattr(options, key)}" for key, usual in _EXTENT.items() if getattr(options, key) != usual]
     return " ".join([f"harness audit {name}", *(["--data DIR"] if options.data else []), *flags])
-
-
-def _cards(entry_folder: Path) -> Path:
-    """Beside the entry, unless that is inside an installed package."""
-    return Path("judges/cards") if entry_folder.parent.name == "_catalog" else entry_folder / "cards"
-
-
-def _passages(catalog: Catalog, questions: Any, count: int, cache: Path, progress: Progress) -> Any:
-    """Retrieved passages for the questions that will be damaged, for a judge that sees passages."""
-    from harness.audit.planted import damage
-    from harness.build import build_retriever, build_source
-    from harness.records import Arm, Query
-
-    task = catalog.task("telecom")
-    source = build_source(task, None, cache, progress)
-    retriever = build_retriever(task.retrieval, source, Arm.RAG, cache, progress)
-    damaged = damage(questions, count, 0)
-    found = retriever.search([Query(text=each.question.text) for each in damaged], task.retrieval.top_k)
-    return [tuple(passages) for passages in found]

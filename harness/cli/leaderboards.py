@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from harness.cli.common import add_include_path, catalog_of
+from harness.cli.common import add_include_path, beside, catalog_of
 
 __all__ = ["add"]
 
@@ -44,7 +44,7 @@ def run(options: argparse.Namespace) -> int:
         entry = catalog.leaderboard(name)
         tasks, _ = catalog.expand_tasks(entry.tasks)
         card = _card(catalog, catalog.judge(entry.judge))
-        place = _place(catalog.path_of("leaderboard", name).parent)
+        place = beside(catalog.path_of("leaderboard", name), ".", Path("leaderboards"))
         page, kept = place / f"{name}.md", place / "results" / name
         if options.check:
             text = render_leaderboard(entry, tasks, stored_runs(kept, entry, tasks), card)
@@ -82,8 +82,3 @@ def _card(catalog: Any, entry: Any) -> Any:
         raise DataError(
             f"{path}: is no card of this version ({reason}); write it anew: harness audit {entry.judge}"
         ) from error
-
-
-def _place(entry_folder: Path) -> Path:
-    """Beside the entry, unless that is inside an installed package."""
-    return Path("leaderboards") if entry_folder.parent.name == "_catalog" else entry_folder

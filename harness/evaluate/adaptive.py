@@ -10,49 +10,18 @@ prompt is dear and a repeat is cheap (all repeats of a prompt share one pass in 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from harness.evaluate import Answered, stages
 from harness.interfaces import Judge, Progress
-from harness.records import JudgeItem, TaskPlan, Verdict
+from harness.judging.limited import LimitedJudge
+from harness.records import TaskPlan
 from harness.statistics import is_settled
 from harness.store import Store
 
 WHOLE = 0.95  # of the questions that all repeats of both models have marked; else the decision would be over others
 
-__all__ = ["WithRepeats", "settled_repeats"]
-
-
-class WithRepeats:
-    """The same judge with another number of repeats."""
-
-    def __init__(self, judge: Judge, repeats: int) -> None:
-        self._judge, self.repeats = judge, repeats
-        self.name, self.criteria, self.max_unscored = judge.name, judge.criteria, judge.max_unscored
-
-    @property
-    def identity(self) -> Mapping[str, Any]:
-        return self._judge.identity
-
-    @property
-    def usage(self) -> Mapping[str, float]:
-        return self._judge.usage
-
-    def depends_on(self, item: JudgeItem) -> Mapping[str, Any]:
-        return self._judge.depends_on(item)
-
-    def prepare(self) -> None:
-        self._judge.prepare()
-
-    def batch_size(self, items: Sequence[JudgeItem]) -> int:
-        return self._judge.batch_size(items)
-
-    def judge(self, items: Sequence[JudgeItem]) -> Iterator[Verdict]:
-        return self._judge.judge(items)
-
-    def close(self) -> None:
-        self._judge.close()
+__all__ = ["settled_repeats"]
 
 
 def settled_repeats(
@@ -64,7 +33,9 @@ def settled_repeats(
     looks = [n for n in (2, 4, 8, 16, 32) if n < judge.repeats]
     each = error / max(1, (len(runs) - 1) * len(judge.criteria))
     for repeats in looks:
-        marks = [_marks(plan, answered, WithRepeats(judge, repeats), store, progress) for plan, answered in runs]
+        marks = [
+            _marks(plan, answered, LimitedJudge(judge, repeats=repeats), store, progress) for plan, answered in runs
+        ]
         compared = [
             _differences(marks[0][criterion], other[criterion]) for criterion in judge.criteria for other in marks[1:]
         ]

@@ -15,7 +15,7 @@ from typing import Any
 
 from harness.errors import DataError
 from harness.evaluate import Outcome, Parts, conclude, stages
-from harness.evaluate.scores import Sample, leaks
+from harness.evaluate.scores import Sample, leaks, marks_of
 from harness.interfaces import Judge, Progress
 from harness.records import (
     Answer,
@@ -28,9 +28,7 @@ from harness.records import (
     Request,
     StopReason,
     TaskPlan,
-    Verdict,
 )
-from harness.statistics import mean
 from harness.store import Store
 
 __all__ = ["RecordedRun", "read_run", "rejudge"]
@@ -109,7 +107,7 @@ def rejudge(
             answer=said,
             verdicts=tuple(of_question),
             values={
-                **_marks(of_question),
+                **marks_of(of_question),
                 **{name: row[name] for name in row["metrics"] if not _is_mark(name, run.criteria)},
                 **({} if leakage is None else leaks(leakage.get(question.id, ()), of_question)),
             },
@@ -119,20 +117,12 @@ def rejudge(
         )
     ]
     entries = {**run.manifest["entries"], "judge": dict(judge_entry)}
-    recorded = _Recorded(run)
-    parts = Parts(recorded, _RecordedRetriever(run), _RecordedModel(run), judge, entries, leakage)
+    parts = Parts(_Recorded(run), _RecordedRetriever(run), _RecordedModel(run), judge, entries, leakage)
     return conclude(run.plan, parts, samples, run.original, output, started, host)
 
 
 def _is_mark(name: str, criteria: Sequence[str]) -> bool:
     return name.removesuffix("_clean") in criteria
-
-
-def _marks(verdicts: Sequence[Verdict]) -> dict[str, float | None]:
-    return {
-        criterion: mean([v.score for v in verdicts if v.criterion == criterion and v.score is not None])
-        for criterion in dict.fromkeys(verdict.criterion for verdict in verdicts)
-    }
 
 
 def _question(row: Mapping[str, Any]) -> Question:

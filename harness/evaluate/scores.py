@@ -24,6 +24,7 @@ __all__ = [
     "answers_overview",
     "leakage_overview",
     "leaks",
+    "marks_of",
     "measure",
     "scores_of",
     "style",
@@ -72,6 +73,14 @@ class Score:
         return HIGHER_IS_BETTER.get(self.measure, True)
 
 
+def marks_of(verdicts: Sequence[Verdict]) -> dict[str, float | None]:
+    """One item's mark by criterion: the mean of its scored repeats, None where none is scored."""
+    return {
+        criterion: mean([v.score for v in verdicts if v.criterion == criterion and v.score is not None])
+        for criterion in dict.fromkeys(verdict.criterion for verdict in verdicts)
+    }
+
+
 def measure(
     plan: TaskPlan,
     question: Question,
@@ -81,10 +90,7 @@ def measure(
     verdicts: Sequence[Verdict],
 ) -> dict[str, float | None]:
     """Every measure of one item, criteria first, in the order in which tables show them."""
-    values: dict[str, float | None] = {}
-    for criterion in dict.fromkeys(verdict.criterion for verdict in verdicts):
-        marks = [v.score for v in verdicts if v.criterion == criterion and v.score is not None]
-        values[criterion] = mean(marks)
+    values = marks_of(verdicts)
     asked = answer.stop_reason != StopReason.WINDOW
     for name in plan.metrics:
         values[name] = ANSWER_METRICS[name](answer.text, question.references) if asked else None
@@ -112,10 +118,7 @@ def leaks(kinds: Sequence[str], verdicts: Sequence[Verdict]) -> dict[str, float 
     does not: their mean is the clean-subset score."""
     leaked = any(kind != "document" for kind in kinds)
     values: dict[str, float | None] = {"leaked": float(leaked), "same_document": float("document" in kinds)}
-    for criterion in dict.fromkeys(verdict.criterion for verdict in verdicts):
-        marks = [v.score for v in verdicts if v.criterion == criterion and v.score is not None]
-        values[f"{criterion}_clean"] = None if leaked else mean(marks)
-    return values
+    return values | {f"{criterion}_clean": None if leaked else mark for criterion, mark in marks_of(verdicts).items()}
 
 
 def answers_overview(answers: Sequence[Answer]) -> dict[str, Any]:

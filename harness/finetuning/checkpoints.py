@@ -17,7 +17,7 @@ import json
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +64,7 @@ class Recipe:
             {
                 "format": FORMAT,
                 "method": self.method,
-                "settings": {**asdict(self.settings), "lora_alpha": self.settings.alpha},
+                "settings": self.settings.resolved(),
                 "seed": self.seed,
                 "processes": self.processes,
                 "base": {key: self.base[key] for key in ("identity", "dtype", "quantization")},
@@ -113,7 +113,7 @@ def is_there(folder: Path, recipe: Recipe, overwrite: bool) -> bool:
 
 def _difference(manifest: Mapping[str, Any], recipe: Recipe) -> str:
     """What of the manifest is not what is asked for, for people."""
-    before, now = manifest.get("settings", {}), {**asdict(recipe.settings), "lora_alpha": recipe.settings.alpha}
+    before, now = manifest.get("settings", {}), recipe.settings.resolved()
     changed = [f"{key} {before.get(key)} there, {now[key]} here" for key in now if before.get(key) != now[key]]
     for key, value in (
         ("method", recipe.method),
@@ -190,7 +190,7 @@ def _manifest(part: Path, recipe: Recipe, trained: Trained) -> dict[str, Any]:
         "model": recipe.model,
         "method": recipe.method,
         "prompt_format": recipe.format,
-        "settings": {**asdict(recipe.settings), "lora_alpha": recipe.settings.alpha},
+        "settings": recipe.settings.resolved(),
         "seed": recipe.seed,
         "processes": recipe.processes,
         "base": dict(recipe.base),

@@ -40,6 +40,10 @@ class TrainingSettings:
     def alpha(self) -> int:
         return self.lora_alpha if self.lora_alpha is not None else 2 * self.lora_r
 
+    def resolved(self) -> dict[str, Any]:
+        """As plain values, alpha written out: two ways to say one training are the same."""
+        return {**asdict(self), "lora_alpha": self.alpha}
+
     def problems(self) -> list[str]:
         """What cannot be, a phrase each."""
         values = asdict(self)
