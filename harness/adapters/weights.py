@@ -128,7 +128,7 @@ class GgufWeights:
 
 
 def tensor_header(file: Path) -> tuple[dict[str, Any] | None, list[str]]:
-    """A safetensors file's header (name to dtype, shape, place; None if unreadable), and what is wrong with the file."""
+    """A safetensors file's header (name to dtype, shape, place; None if unreadable), and what is wrong with it."""
     size = file.stat().st_size
     try:
         with file.open("rb") as stream:
