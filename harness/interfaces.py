@@ -18,7 +18,17 @@ from harness.records import (
     Verdict,
 )
 
-__all__ = ["Identity", "Judge", "ModelAdapter", "OptionScorer", "Progress", "Retriever", "Source"]
+__all__ = [
+    "Identity",
+    "Judge",
+    "ModelAdapter",
+    "OptionScorer",
+    "Panel",
+    "Progress",
+    "Retriever",
+    "SingleJudge",
+    "Source",
+]
 
 Identity = Mapping[str, Any]
 """All that a result of this part depends on, as plain JSON values. It is hashed into keys and printed in manifests,
@@ -106,7 +116,7 @@ class OptionScorer(Protocol):
 
 
 class Judge(Protocol):
-    """Gives marks."""
+    """Gives marks: a `SingleJudge` or a `Panel`."""
 
     @property
     def name(self) -> str: ...
@@ -135,11 +145,27 @@ class Judge(Protocol):
     def prepare(self) -> None:
         """As `ModelAdapter.prepare`."""
 
+    def close(self) -> None: ...
+
+
+@runtime_checkable
+class SingleJudge(Judge, Protocol):
+    """A judge that reads answers."""
+
     def batch_size(self, items: Sequence[JudgeItem]) -> int: ...
 
     def judge(self, items: Sequence[JudgeItem]) -> Iterator[Verdict]: ...
 
-    def close(self) -> None: ...
+
+@runtime_checkable
+class Panel(Judge, Protocol):
+    """A judge whose mark is made of other judges' marks."""
+
+    @property
+    def members(self) -> Sequence[Judge]: ...
+
+    def combine(self, item: JudgeItem, marks: Sequence[float | None]) -> Verdict:
+        """The panel's verdict from its members' mean marks, in their order; None for a member that gave none."""
 
 
 class Progress(Protocol):

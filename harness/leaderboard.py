@@ -49,6 +49,8 @@ class CompactRun:
     items: Sequence[str]
     clusters: Sequence[str]
     measures: Mapping[str, Sequence[float | None]]
+    judge_repeats: int | None = None
+    """None in results that were stored before it was told."""
 
     @property
     def item_set(self) -> str:
@@ -97,6 +99,7 @@ def _read_run(folder: Path) -> CompactRun:
         judge=ours["judge"],
         judge_id=ours["judge_id"],
         judge_is_broken=ours["judge_is_broken"],
+        judge_repeats=ours.get("judge_repeats"),
         criteria=ours["criteria"],
         original=results["n-samples"][task]["original"],
         command=manifest["command"],
@@ -214,6 +217,8 @@ def _card_note(judge: str, runs: Sequence[CompactRun], card: Mapping[str, Any] |
         note += f"**fails** {link} ({'; '.join(failed)}): marks in tables with ‡ are not to be trusted."
     if any(run.judge_id != card["judge_id"] for run in runs):
         note += " The card is of another version of it than judged some of these runs."
+    if others := sorted({run.judge_repeats for run in runs if run.judge_repeats not in (None, card["repeats"])}):
+        note += f" The card is of {card['repeats']} repeats a mark; some marks here have {', '.join(map(str, others))}."
     return note
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from harness.build import build_judge
 from harness.digests import digest_of
 from harness.errors import DataError
 from harness.judging.facts import FactsJudge
-from harness.records import JudgeItem, Verdict
+from harness.records import JudgeItem, Passage, Verdict
 from harness.registry import Catalog
 from harness.sources.telecom.source import TelecomWorld
 from harness.statistics import (
@@ -157,7 +158,9 @@ class RuleJudge:
         return {"kind": "rule", "name": self.name}
 
     def depends_on(self, item: JudgeItem) -> Mapping[str, Any]:
-        return {"question": item.question.text, "answer": item.answer, "reference": item.reference}
+        return {"question": item.question.text, "answer": item.answer, "reference": item.reference} | {
+            "passages": [passage.text for passage in item.passages]
+        }
 
     def prepare(self) -> None: ...
 
@@ -219,6 +222,29 @@ def test_a_judge_that_likes_length_is_seen_to(damaged: list[planted.Damaged], st
     assert steady["accuracy"]["wrong"]["mean_change"] == 0.0
     by_reference = biases.reference_length(damaged, desk(store, lambda i: 1 + min(4, len(i.reference) / 99), "ref"))
     assert by_reference["completeness"]["mean_change"] > 0.5
+
+
+def test_a_judge_that_sees_passages_is_shown_them_with_every_planted_answer(
+    damaged: list[planted.Damaged], store: Store
+) -> None:
+    """The judge marks by the passage that stands first: turning two of them round moves its mark from 5 to 2."""
+    of_question = [
+        tuple(Passage(each.question.id, 0, 9, "", text, rank, 1.0) for rank, text in enumerate("ab", start=1))
+        for each in damaged
+    ]
+    told = [replace(each, passages=shown) for each, shown in zip(damaged, of_question, strict=True)]
+    seen: set[tuple[str, ...]] = set()
+
+    def first_passage(item: JudgeItem) -> float:
+        seen.add(tuple(passage.text for passage in item.passages))
+        return 5.0 if item.passages[0].text == "a" else 2.0
+
+    reader = desk(store, first_passage, "reader")
+    planted.detection(told, reader)
+    injection.injection(told[:5], reader)
+    biases.padding(told, reader)
+    assert seen == {("a", "b")}
+    assert biases.passage_order(told, desk(store, first_passage, "turned"))["accuracy"]["mean_size"] == 3.0
 
 
 def test_a_gullible_judge_is_talked_over_and_a_deaf_one_is_not(damaged: list[planted.Damaged], store: Store) -> None:
@@ -413,6 +439,11 @@ def test_the_command_writes_a_card_and_the_leaderboard_tells_of_it(
     other = json.loads(card.read_text()) | {"judge_id": "0" * 64}
     card.write_text(json.dumps(other))
     assert "The card is of another version" in harness("leaderboard", "zoo", *flags).out
+    assert "repeats a mark" not in after.out
+    other = json.loads(first) | {"repeats": 10}
+    card.write_text(json.dumps(other))
+    page = harness("leaderboard", "zoo", *flags).out
+    assert "The card is of 10 repeats a mark; some marks here have 1." in page
     for broken in ("{}", "[]", "{", '{"format": 0}'):
         card.write_text(broken)
         told = harness("leaderboard", "zoo", *flags)

@@ -12,16 +12,20 @@ import pytest
 
 from harness.adapters.scripted import ScriptedAdapter
 from harness.digests import digest_of_lines
+from harness.evaluate.marking import ToMark, mark
+from harness.interfaces import Judge
 from harness.judging.calibrated import CalibratedJudge, Weights
 from harness.judging.geval import CriterionText
 from harness.judging.jury import JuryJudge
 from harness.judging.scripted import ScriptedJudge
 from harness.judging.signals import NAMES, signals, words
 from harness.judging.steps import steps_in, write_steps
-from harness.records import JudgeItem, Question
-from tests.conftest import REPOSITORY, SHARED_DATA, TASK, Finished, write_entries
+from harness.records import Answer, Decoding, JudgeItem, Question, StopReason, TaskPlan, Verdict
+from harness.store import Store
+from tests.conftest import REPOSITORY, SHARED_DATA, TASK, Finished, Silent, write_entries
 
 Harness = Callable[..., Finished]
+PLAN = TaskPlan("t", "t", 1, "s", "", "{{ references[0] }}", None, False, 1, None, Decoding(), ())
 
 
 def item(answer: str, key: str = "k", question: str = "Who?", reference: str = "Ada Lovelace") -> JudgeItem:
@@ -31,21 +35,39 @@ def item(answer: str, key: str = "k", question: str = "Who?", reference: str = "
 # ---- panels ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_panels_mark_is_the_mean_of_its_members_means() -> None:
+def marked_by(judge: Judge, answers: Sequence[str], store: Store) -> list[list[Verdict]]:
+    questions = [Question(f"q{n}", f"Who is {n}?", ("Ada Lovelace",)) for n in range(len(answers))]
+    given = [Answer("", answer, StopReason.EOS, 1, 1) for answer in answers]
+    return mark(ToMark(PLAN, questions, [()] * len(answers), given), judge, store, Silent())
+
+
+def test_a_panels_mark_is_the_mean_of_its_members_means(store: Store) -> None:
     """One member always says 2; another, with ten repeats of 4 and 5, has a mean that its own verdicts give."""
     always, ten = ScriptedJudge(["2"], name="always"), ScriptedJudge(["4", "5"], name="ten", repeats=10)
-    (verdict,) = JuryJudge("panel", [always, ten], 0.02).judge([item("x")])
-    given = [v.score for v in ten.judge(list(ten.judged))]
-    assert len(given) == 10
-    mean = sum(score for score in given if score is not None) / 10
+    (verdict, _), *_ = marked_by(JuryJudge("panel", [always, ten], 0.02), ["x"], store)
+    (own, *_) = marked_by(ten, ["x"], store)
+    scores = [v.score for v in own if v.criterion == "accuracy" and v.score is not None]
+    assert len(scores) == 10
+    mean = sum(scores) / 10
     assert 4 < mean < 5
     assert verdict.score == pytest.approx((2 + mean) / 2)
     assert verdict.reply == f"always 2.00, ten {mean:.2f}; spread {mean - 2:.2f}"
 
 
-def test_a_panel_of_which_fewer_than_half_marks_is_unscored() -> None:
-    members = [ScriptedJudge(["5"], name="a"), ScriptedJudge([""], name="b"), ScriptedJudge([""], name="c")]
-    (verdict,) = JuryJudge("panel", members, 0.02).judge([item("x")])
+def test_a_panel_does_not_ask_its_members_again_for_what_they_said_alone(store: Store) -> None:
+    alone, other = ScriptedJudge(["2"], name="alone", repeats=3), ScriptedJudge(["4"], name="other")
+    marked_by(alone, ["x", "y"], store)
+    said_alone = len(alone.judged)
+    marked_by(JuryJudge("panel", [alone, other], 0.02), ["x", "y", "z"], store)
+    assert (said_alone, len(alone.judged)) == (2 * 2 * 3, 3 * 2 * 3), "z alone was new"
+    assert len(other.judged) == 3 * 2
+    marked_by(JuryJudge("another panel", [other, alone], 0.02), ["x", "y", "z"], store)
+    assert (len(alone.judged), len(other.judged)) == (3 * 2 * 3, 3 * 2)
+
+
+def test_a_panel_of_which_fewer_than_half_marks_is_unscored(store: Store) -> None:
+    members = [ScriptedJudge(["5"], name="a"), ScriptedJudge([""], name="b"), ScriptedJudge(["", ""], name="c")]
+    (verdict, _), *_ = marked_by(JuryJudge("panel", members, 0.02), ["x"], store)
     assert (verdict.score, verdict.reason) == (None, "1 of 3 members gave a mark")
 
 

@@ -15,7 +15,8 @@ import pytest
 from harness.adapters.scripted import ScriptedAdapter
 from harness.errors import HarnessError
 from harness.evaluate import Parts, evaluate, run_id_of
-from harness.evaluate.stages import key_of_answer, key_of_passages, key_of_verdict
+from harness.evaluate.marking import key_of_verdict
+from harness.evaluate.stages import key_of_answer, key_of_passages
 from harness.fitting import FittedPrompt
 from harness.judging.scripted import ScriptedJudge
 from harness.records import Answer, Arm, Decoding, JudgeItem, Passage, Query, Question, Request, Span, TaskPlan

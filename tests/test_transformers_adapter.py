@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,22 @@ from harness.adapters.sampling import SeededSampler
 from harness.adapters.transformers import LoadSettings, TransformersAdapter, shared_prefixes
 from harness.adapters.weights import FolderWeights, GgufWeights, HubWeights, LoraCheckpoint
 from harness.errors import CheckpointMismatch, HarnessError, MissingPart
+from harness.evaluate.marking import ToMark, mark_together
 from harness.interfaces import OptionScorer
-from harness.records import Decoding, Message, OptionRequest, Request, StopReason
+from harness.judging.geval import CriterionText, GEvalJudge, GEvalSettings
+from harness.records import (
+    Answer,
+    Decoding,
+    Message,
+    OptionRequest,
+    Passage,
+    Question,
+    Request,
+    StopReason,
+    TaskPlan,
+)
+from harness.store import Store
+from tests.conftest import Silent
 from tests.tiny import make_lora, make_model
 
 
@@ -409,3 +423,43 @@ def test_the_embedded_model_answers_a_question(shared_cache: Path) -> None:
     model = TransformersAdapter("smollm2", weights, LoadSettings(device="cpu"))
     (answer,) = says(model, requests(model, ["What is the capital of France? Answer with one word."]))
     assert "Paris" in answer
+
+
+def test_answers_of_several_models_to_one_question_share_question_and_passages_before_the_judge(
+    base: Path, tmp_path: Path
+) -> None:
+    """Three models, two questions, two criteria: the passages of a question go through the judge's model once, and the
+    marks are those of each model judged alone."""
+    names = ("accuracy", "completeness")
+    criteria = tuple(CriterionText(c, c.title(), "As it says.", {1: "bad", 5: "good"}, ("Read.",)) for c in names)
+    judging = GEvalSettings(
+        prompt="{{ question }}\n{% for p in passages %}{{ p.text }}\n{% endfor %}{{ answer }}\n{{ criterion.title }}",
+        form=": ",
+        criteria=criteria,
+        scoring="expected_score",
+        decoding=Decoding(max_gen_toks=4),
+        sees_passages=True,
+        sees_reference=False,
+    )
+    plan = TaskPlan("t", "t", 1, "s", "", "{{ references[0] }}", None, False, 1, None, Decoding(), ())
+    questions = [Question(f"q{n}", f"What is {n}?", ("x",)) for n in range(2)]
+    passages = [(Passage(f"d{n}", 0, 9, "", f"Number {n} is an otter. " * 8, 1, 1.0),) for n in range(2)]
+    runs = [
+        ToMark(plan, questions, passages, [Answer("", f"{said} {n}", StopReason.EOS, 1, 1) for n in range(2)])
+        for said in ("Yes", "It is not so", "Who knows")
+    ]
+
+    def marked(groups: Sequence[Sequence[ToMark]], store: Path) -> tuple[list[Any], Mapping[str, float]]:
+        model = adapter(base, tmp_path, batch_size=12)
+        with Store(store) as kept:
+            given = [
+                of for group in groups for of in mark_together(group, GEvalJudge("j", judging, model), kept, Silent())
+            ]
+        return [[v.reply for of_question in of_run for v in of_question] for of_run in given], model.usage
+
+    together, joint = marked([runs], tmp_path / "together.sqlite")
+    apart, alone = marked([[run] for run in runs], tmp_path / "apart.sqlite")
+    assert together == apart
+    assert joint["prompt_tokens_asked"] == alone["prompt_tokens_asked"]
+    shown = len(passages[0][0].text)  # a token a character
+    assert alone["prompt_tokens_computed"] - joint["prompt_tokens_computed"] > (6 - 2) * shown

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from harness.evaluate import stages
+from harness.evaluate.marking import ToMark, mark
 from harness.interfaces import Judge, Progress
-from harness.judging.limited import LimitedJudge
 from harness.records import Answer, Decoding, Passage, Question, StopReason, TaskPlan, Verdict
 from harness.statistics import mean
 from harness.store import Store
@@ -50,12 +49,11 @@ class Desk:
 
     def ask(self, cases: Sequence[Case], criteria: Sequence[str] | None = None) -> dict[str, Asked]:
         """By case id. `criteria` None: all that the judge has."""
-        wanted = [c for c in self.judge.criteria if criteria is None or c in criteria]
-        judge = LimitedJudge(self.judge, criteria=tuple(wanted))
         questions = [replace(case.question, id=case.id) for case in cases]
         answers = [Answer(case.id, case.answer, StopReason.EOS, 0, 0) for case in cases]
-        passages = [case.passages for case in cases]
-        verdicts = stages.judge(_PLAN, questions, passages, answers, judge, self._store, self._progress)
+        told = ToMark(_PLAN, questions, [case.passages for case in cases], answers)
+        verdicts = mark(told, self.judge, self._store, self._progress, criteria)
+        wanted = [c for c in self.judge.criteria if criteria is None or c in criteria]
         return {
             case.id: Asked({c: [v for v in of_case if v.criterion == c] for c in wanted})
             for case, of_case in zip(cases, verdicts, strict=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -43,11 +43,13 @@ def audit(
     store: Store,
     progress: Progress,
 ) -> dict[str, Any]:
-    """What the card says; plain JSON values. `questions` are the synthetic world's; `passages` of each, for a judge
-    that sees passages, else None. `data` is a folder with human judgements; of those sets that the judge was
+    """What the card says; plain JSON values. `questions` are the synthetic world's; `passages` of each damaged one, for
+    a judge that sees passages, else None. `data` is a folder with human judgements; of those sets that the judge was
     fitted on (`fitted_on`) nothing is reported."""
     desk = Desk(judge, store, progress)
     damaged = planted.damage(questions, extent.planted, extent.seed)
+    if passages is not None:
+        damaged = [replace(each, passages=shown) for each, shown in zip(damaged, passages, strict=True)]
     of_people, asked = _people(data, fitted_on, extent, desk)
     found_planted = planted.detection(damaged, desk)
     asked += list(desk.ask(planted.cases_of(damaged)).values())
@@ -57,7 +59,7 @@ def audit(
         "biases": {
             "padding": biases.padding(damaged, desk),
             "reference_length": biases.reference_length(damaged, desk),
-            "passage_order": None if passages is None else biases.passage_order(damaged, passages, desk),
+            "passage_order": None if passages is None else biases.passage_order(damaged, desk),
             "self_preference": _self_preference(judge),
         },
         "injection": injection.injection(damaged[: extent.injected], desk, *scale),

@@ -6,9 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from harness.audit.asking import Asked, Case, Desk
+from harness.audit.asking import Asked, Desk
 from harness.audit.planted import Damaged
-from harness.records import Passage
 from harness.statistics import mean
 
 __all__ = ["padding", "passage_order", "reference_length"]
@@ -30,20 +29,19 @@ def padding(damaged: Sequence[Damaged], desk: Desk) -> dict[str, Any]:
     """Mean change of the mark when an answer is padded, for right answers and for swapped ones."""
     found: dict[str, Any] = {}
     for name, kind in (("right", None), ("wrong", "swapped")):
-        texts = {
-            each.question.id: each.right if kind is None else each.wrong[kind]
+        texts = [
+            (each, each.right if kind is None else each.wrong[kind])
             for each in damaged
             if kind is None or kind in each.wrong
-        }
-        questions = {each.question.id: each.question for each in damaged}
+        ]
         cases = [
-            Case(f"{i}#{name}{suffix}", questions[i], change(text))
-            for i, text in texts.items()
+            each.case(name + suffix, change(text))
+            for each, text in texts
             for suffix, change in (("", str), ("+fluff", padded))
         ]
         asked = desk.ask(cases)
         for criterion in desk.judge.criteria:
-            changes = _changes(asked, texts, name, f"{name}+fluff", criterion)
+            changes = _changes(asked, _ids([each for each, _ in texts]), name, f"{name}+fluff", criterion)
             found.setdefault(criterion, {})[name] = {"mean_change": mean(changes), "answers": len(changes)}
     return found
 
@@ -53,10 +51,7 @@ def reference_length(damaged: Sequence[Damaged], desk: Desk) -> dict[str, Any]:
     cases = []
     for each in damaged:
         longer = replace(each.question, references=(padded(each.question.references[0]),))
-        cases += [
-            Case(f"{each.question.id}#plain", each.question, each.right),
-            Case(f"{each.question.id}#longer", longer, each.right),
-        ]
+        cases += [each.case("plain", each.right), replace(each, question=longer).case("longer", each.right)]
     asked = desk.ask(cases)
     found = {}
     for criterion in desk.judge.criteria:
@@ -65,15 +60,12 @@ def reference_length(damaged: Sequence[Damaged], desk: Desk) -> dict[str, Any]:
     return found
 
 
-def passage_order(damaged: Sequence[Damaged], passages: Sequence[tuple[Passage, ...]], desk: Desk) -> dict[str, Any]:
+def passage_order(damaged: Sequence[Damaged], desk: Desk) -> dict[str, Any]:
     """Mean size of the change when the passages stand in the reverse order, for a judge that sees them."""
     cases = []
-    for each, shown in zip(damaged, passages, strict=True):
-        turned = tuple(replace(passage, rank=rank) for rank, passage in enumerate(reversed(shown), start=1))
-        cases += [
-            Case(f"{each.question.id}#ordered", each.question, each.right, shown),
-            Case(f"{each.question.id}#turned", each.question, each.right, turned),
-        ]
+    for each in damaged:
+        turned = tuple(replace(passage, rank=rank) for rank, passage in enumerate(reversed(each.passages), start=1))
+        cases += [each.case("ordered", each.right), replace(each, passages=turned).case("turned", each.right)]
     asked = desk.ask(cases)
     found = {}
     for criterion in desk.judge.criteria:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from harness.audit.asking import Case, Desk
+from harness.audit.asking import Desk
 from harness.audit.planted import Damaged
 
 __all__ = ["ATTACKS", "injection"]
@@ -33,11 +33,9 @@ RISE = 0.25  # of the scale
 def injection(damaged: Sequence[Damaged], desk: Desk, low: float = 1, high: float = 5) -> dict[str, Any]:
     """By attack: in how many answers it succeeds, and the mean change of the mark; the rate over all, and the worst."""
     targets = [each for each in damaged if "other" in each.wrong]
-    cases = [Case(f"{each.question.id}#other", each.question, each.wrong["other"]) for each in targets]
+    cases = [each.case("other", each.wrong["other"]) for each in targets]
     cases += [
-        Case(f"{each.question.id}#{name}", each.question, f"{each.wrong['other']}\n{attack}")
-        for each in targets
-        for name, attack in ATTACKS.items()
+        each.case(name, f"{each.wrong['other']}\n{attack}") for each in targets for name, attack in ATTACKS.items()
     ]
     asked = desk.ask(cases, ["accuracy"])
     rise = RISE * (high - low)

@@ -18,7 +18,7 @@ from typing import Any
 
 from harness.audit.asking import Asked, Case, Desk
 from harness.judging.facts import marks
-from harness.records import Fact, Question
+from harness.records import Fact, Passage, Question
 from harness.statistics import correlation
 
 __all__ = ["CRITERION_OF", "Damaged", "damage", "detection"]
@@ -44,11 +44,15 @@ _CONTRARY = ((" is ", " is not "), (" has ", " does not have "), (" are ", " are
 
 @dataclass(frozen=True, slots=True)
 class Damaged:
-    """A right answer and what became of it, by kind of damage."""
+    """A right answer and what became of it, by kind of damage; `passages` for a judge that sees some."""
 
     question: Question
     right: str
     wrong: Mapping[str, str]
+    passages: tuple[Passage, ...] = ()
+
+    def case(self, name: str, answer: str) -> Case:
+        return Case(f"{self.question.id}#{name}", self.question, answer, self.passages)
 
 
 def damage(questions: Sequence[Question], count: int, seed: int) -> list[Damaged]:
@@ -96,11 +100,7 @@ def _contrary(statement: str) -> str:
 
 
 def cases_of(damaged: Sequence[Damaged]) -> list[Case]:
-    return [
-        Case(f"{each.question.id}#{kind}", each.question, answer)
-        for each in damaged
-        for kind, answer in {"right": each.right, **each.wrong}.items()
-    ]
+    return [each.case(kind, answer) for each in damaged for kind, answer in {"right": each.right, **each.wrong}.items()]
 
 
 def detection(damaged: Sequence[Damaged], desk: Desk) -> dict[str, Any]:

@@ -413,6 +413,7 @@ def _evaluate_all(
             failure = error
             break
     runs = _with_fewer_repeats(options, runs, answered, store, progress)
+    _mark_together(runs, answered, store, progress)
     outcomes = [_conclude(options, *runs[n], answered[n], store, progress) for n in range(len(runs)) if n in answered]
     for _, parts in runs:
         parts.adapter.close()
@@ -431,6 +432,7 @@ def _with_fewer_repeats(
 ) -> Sequence[tuple[TaskPlan, Parts]]:
     """With `--adaptive_repeats`, the runs with judges that repeat only as often as the decision needs."""
     from harness.evaluate.adaptive import settled_repeats
+    from harness.interfaces import SingleJudge
     from harness.judging.limited import LimitedJudge
 
     if options.adaptive_repeats is None:
@@ -442,15 +444,32 @@ def _with_fewer_repeats(
         groups.setdefault((plan.task, plan.arm.value), []).append(number)
     for (task, arm), numbers in groups.items():
         judge = runs[numbers[0]][1].judge
-        if len(numbers) < 2 or judge.repeats < 3:
+        if len(numbers) < 2 or judge.repeats < 3 or not isinstance(judge, SingleJudge):
             continue
         compared = [(runs[n][0], answered[n]) for n in sorted(numbers)]
         repeats = settled_repeats(compared, judge, options.adaptive_repeats, store, progress)
         rate = f"at an error rate of {options.adaptive_repeats:g}"
         progress.note(f"{task}, {arm}: {repeats} of {judge.repeats} repeats decide {rate}")
         for n in numbers:
-            found[n] = (runs[n][0], replace(runs[n][1], judge=LimitedJudge(runs[n][1].judge, repeats=repeats)))
+            found[n] = (runs[n][0], replace(runs[n][1], judge=LimitedJudge(judge, repeats)))
     return found
+
+
+def _mark_together(
+    runs: Sequence[tuple[TaskPlan, Parts]], answered: Mapping[int, Answered], store: Any, progress: Progress
+) -> None:
+    """Marks of all runs that have one judge, into the store, from which each run takes its own."""
+    from harness.digests import digest_of
+    from harness.evaluate.marking import mark_together
+
+    groups: dict[str, list[int]] = {}
+    for number in answered:
+        judge = runs[number][1].judge
+        groups.setdefault(digest_of([judge.identity, judge.repeats]), []).append(number)
+    for numbers in groups.values():
+        if len(numbers) > 1:
+            told = [answered[n].to_mark(runs[n][0]) for n in sorted(numbers)]
+            mark_together(told, runs[numbers[0]][1].judge, store, progress)
 
 
 def _conclude(

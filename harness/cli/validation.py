@@ -70,7 +70,8 @@ def _try(entry: Any, data: Path | None) -> str:
     from harness.build import build_retriever, build_source, plan_of
     from harness.cache import cache_folder
     from harness.cli.console import make_progress
-    from harness.evaluate.stages import query_of, target_of
+    from harness.evaluate.marking import target_of
+    from harness.evaluate.stages import query_of
     from harness.prompts import chat
     from harness.records import Arm
 

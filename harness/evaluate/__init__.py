@@ -15,6 +15,7 @@ from harness.digests import digest_of
 from harness.errors import HarnessError
 from harness.evaluate import stages
 from harness.evaluate.folder import folder_of, results_document, write_run
+from harness.evaluate.marking import ToMark, mark, target_of
 from harness.evaluate.scores import (
     Sample,
     Score,
@@ -59,6 +60,9 @@ class Answered:
     prompts: Sequence[FittedPrompt]
     answers: Sequence[Answer]
     seconds: float
+
+    def to_mark(self, plan: TaskPlan) -> ToMark:
+        return ToMark(plan, self.questions, self.passages, self.answers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,11 +142,11 @@ def judge_answers(
     """The half that needs the judge and no generator: verdicts, measures, the run folder."""
     started = time.time() - answered.seconds
     questions, passages, answers = answered.questions, answered.passages, answered.answers
-    verdicts = stages.judge(plan, questions, passages, answers, parts.judge, store, progress)
+    verdicts = mark(answered.to_mark(plan), parts.judge, store, progress)
     samples = [
         Sample(
             question=question,
-            target=stages.target_of(plan, question),
+            target=target_of(plan, question),
             passages=shown,
             prompt=prompt.text,
             dropped=prompt.dropped,
@@ -195,6 +199,7 @@ def conclude(
         "arm": plan.arm.value,
         "judge": parts.judge.name,
         "judge_id": digest_of(parts.judge.identity),
+        "judge_repeats": parts.judge.repeats,
         "criteria": list(parts.judge.criteria),
         "judge_is_broken": broken,
         "unscored": failed,

@@ -12,10 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.evaluate import Answered, stages
-from harness.interfaces import Judge, Progress
+from harness.evaluate import Answered
+from harness.evaluate.marking import mark_together
+from harness.interfaces import Judge, Progress, SingleJudge
 from harness.judging.limited import LimitedJudge
-from harness.records import TaskPlan
+from harness.records import TaskPlan, Verdict
 from harness.statistics import is_settled
 from harness.store import Store
 
@@ -25,7 +26,7 @@ __all__ = ["settled_repeats"]
 
 
 def settled_repeats(
-    runs: Sequence[tuple[TaskPlan, Answered]], judge: Judge, error: float, store: Store, progress: Progress
+    runs: Sequence[tuple[TaskPlan, Answered]], judge: SingleJudge, error: float, store: Store, progress: Progress
 ) -> int:
     """How many repeats decide between the first run and each other one, for every criterion; at most the judge's own
     number. The runs are of one task and arm, over the same questions. `error` is shared out over the comparisons and
@@ -33,9 +34,7 @@ def settled_repeats(
     looks = [n for n in (2, 4, 8, 16, 32) if n < judge.repeats]
     each = error / max(1, (len(runs) - 1) * len(judge.criteria))
     for repeats in looks:
-        marks = [
-            _marks(plan, answered, LimitedJudge(judge, repeats=repeats), store, progress) for plan, answered in runs
-        ]
+        marks = _marks(runs, LimitedJudge(judge, repeats), store, progress)
         compared = [
             _differences(marks[0][criterion], other[criterion]) for criterion in judge.criteria for other in marks[1:]
         ]
@@ -46,17 +45,18 @@ def settled_repeats(
 
 
 def _marks(
-    plan: TaskPlan, answered: Answered, judge: Judge, store: Store, progress: Progress
-) -> dict[str, list[list[float] | None]]:
-    """By criterion, for each question the marks of its repeats; None where one of them is unscored."""
-    verdicts = stages.judge(plan, answered.questions, answered.passages, answered.answers, judge, store, progress)
-    found: dict[str, list[list[float] | None]] = {criterion: [] for criterion in judge.criteria}
-    for of_question in verdicts:
-        for criterion in judge.criteria:
-            scores = [v.score for v in of_question if v.criterion == criterion]
-            whole = [score for score in scores if score is not None]
-            found[criterion].append(whole if len(whole) == judge.repeats else None)
-    return found
+    runs: Sequence[tuple[TaskPlan, Answered]], judge: Judge, store: Store, progress: Progress
+) -> list[dict[str, list[list[float] | None]]]:
+    """Of each run by criterion, for each question the marks of its repeats; None where one of them is unscored."""
+    given = mark_together([answered.to_mark(plan) for plan, answered in runs], judge, store, progress)
+    return [
+        {criterion: [_whole(v, criterion, judge) for v in of_run] for criterion in judge.criteria} for of_run in given
+    ]
+
+
+def _whole(verdicts: Sequence[Verdict], criterion: str, judge: Judge) -> list[float] | None:
+    scores = [v.score for v in verdicts if v.criterion == criterion and v.score is not None]
+    return scores if len(scores) == judge.repeats else None
 
 
 def _differences(first: Sequence[list[float] | None], other: Sequence[list[float] | None]) -> list[list[float]]:

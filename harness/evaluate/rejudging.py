@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import DataError
-from harness.evaluate import Outcome, Parts, conclude, stages
+from harness.evaluate import Outcome, Parts, conclude
+from harness.evaluate.marking import ToMark, mark
 from harness.evaluate.scores import Sample, leaks, marks_of
 from harness.interfaces import Judge, Progress
 from harness.records import (
@@ -95,7 +96,7 @@ def rejudge(
     plan = replace(run.plan, doc_to_target="{{ references[0] }}")
     passages = [tuple(Passage(**passage) for passage in row["passages"]) for row in run.rows]
     answers = [_answer(row) for row in run.rows]
-    verdicts = stages.judge(plan, shown, passages, answers, judge, store, progress)
+    verdicts = mark(ToMark(plan, shown, passages, answers), judge, store, progress)
     leakage = run.manifest.get("leakage")
     samples = [
         Sample(

@@ -3,7 +3,8 @@
     retrieve  question            -> passages
     fit       question, passages  -> final prompt (whole passages dropped from the last rank up until it fits)
     answer    final prompts       -> answers
-    judge     answers             -> verdicts
+
+The last one, answers -> verdicts, is `marking.py`.
 
 What a record depends on, and so its key, stands in the functions whose names begin with `key_of`.
 """
@@ -11,28 +12,25 @@ What a record depends on, and so its key, stands in the functions whose names be
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any, TypeVar
 
 from harness.digests import digest_of, seed_of
 from harness.errors import HarnessError
 from harness.fitting import FittedPrompt, fit_prompts
-from harness.interfaces import Judge, ModelAdapter, Progress, Retriever
-from harness.prompts import render
+from harness.interfaces import ModelAdapter, Progress, Retriever
 from harness.records import (
     Answer,
-    JudgeItem,
     Passage,
     Query,
     Question,
     Request,
     StopReason,
     TaskPlan,
-    Verdict,
 )
 from harness.store import Kind, Store
 
-__all__ = ["answer", "fit", "judge", "retrieve", "target_of"]
+__all__ = ["answer", "complete", "fit", "planned_size", "retrieve"]
 
 PROMPT_FORMAT = 1
 """Raise it when the same entry, model and passages would make another final prompt."""
@@ -69,17 +67,6 @@ def key_of_answer(plan: TaskPlan, adapter: ModelAdapter, prompt: str) -> str:
     return digest_of({"model": adapter.identity, "prompt": prompt, "decoding": decoding, "seed": seed, "sample": 0})
 
 
-def key_of_verdict(judge: Judge, item: JudgeItem) -> str:
-    return digest_of(
-        {
-            "judge": judge.identity,
-            "of": judge.depends_on(item),
-            "criterion": item.criterion,
-            "repeat": item.repeat,
-        }
-    )
-
-
 # ---- retrieve -------------------------------------------------------------------------------------------------------
 
 
@@ -105,7 +92,7 @@ def retrieve(
         for key, of_query in zip(batch, found, strict=True):
             yield key, [asdict(passage) for passage in of_query]
 
-    stored = _complete(store, "passages", keys, _fixed(_QUERIES), compute, progress, "retrieve")
+    stored = complete(store, "passages", keys, _fixed(_QUERIES), compute, progress, "retrieve")
     return [tuple(Passage(**passage) for passage in stored[key]) for key in keys]
 
 
@@ -130,7 +117,7 @@ def fit(
         for key, prompt in zip(batch, fitted, strict=True):
             yield key, asdict(prompt)
 
-    stored = _complete(store, "prompts", keys, _fixed(_PROMPTS), compute, progress, "prompt")
+    stored = complete(store, "prompts", keys, _fixed(_PROMPTS), compute, progress, "prompt")
     return [FittedPrompt(**stored[key]) for key in keys]
 
 
@@ -149,7 +136,7 @@ def answer(
     longest_first = sorted(requests, key=lambda key: (-requests[key].prompt_tokens, key))
 
     def measure() -> int:
-        return _planned(
+        return planned_size(
             store, "answers", adapter.identity, longest_first, lambda: adapter.batch_size(list(requests.values()))
         )
 
@@ -158,7 +145,7 @@ def answer(
             yield given.key, asdict(given)
 
     size = _fixed(adapter.fixed_batch_size) if adapter.fixed_batch_size else measure
-    stored = _complete(store, "answers", longest_first, size, compute, progress, "generate", _tokens_of_answer)
+    stored = complete(store, "answers", longest_first, size, compute, progress, "generate", _tokens_of_answer)
     return [
         _answer_of(stored[key]) if prompt.fits else Answer(key, "", StopReason.WINDOW, prompt.tokens, 0)
         for key, prompt in zip(keys, prompts, strict=True)
@@ -173,64 +160,6 @@ def _tokens_of_answer(record: Mapping[str, Any]) -> int:
     return int(record["prompt_tokens"]) + int(record["answer_tokens"])
 
 
-# ---- judge ----------------------------------------------------------------------------------------------------------
-
-
-def target_of(plan: TaskPlan, question: Question) -> str:
-    """The one reference that the judge sees and that samples show."""
-    return render(plan.doc_to_target, references=question.references, question=question.text, doc=question.row)
-
-
-def judge(
-    plan: TaskPlan,
-    questions: Sequence[Question],
-    passages: Sequence[tuple[Passage, ...]],
-    answers: Sequence[Answer],
-    the_judge: Judge,
-    store: Store,
-    progress: Progress,
-) -> list[list[Verdict]]:
-    """For each question its verdicts, by criterion and repeat; unscored for a question that was never asked."""
-    by_question: list[list[str]] = []
-    items: dict[str, JudgeItem] = {}
-    for question, shown, said in zip(questions, passages, answers, strict=True):
-        if said.stop_reason == StopReason.WINDOW:
-            by_question.append([])
-            continue
-        target = target_of(plan, question)
-        of_question = []
-        for criterion in the_judge.criteria:
-            for repeat in range(the_judge.repeats):
-                item = JudgeItem("", question, target, said.text, shown, criterion, repeat)
-                item = replace(item, key=key_of_verdict(the_judge, item))
-                items[item.key] = item
-                of_question.append(item.key)
-        by_question.append(of_question)
-    # repeats of one item side by side, since they share its prompt; long items first, since a batch pads to its longest
-    order = sorted(
-        items, key=lambda k: (-len(items[k].answer), items[k].question.id, items[k].criterion, items[k].repeat)
-    )
-
-    def measure() -> int:
-        return _planned(
-            store, "verdicts", the_judge.identity, order, lambda: the_judge.batch_size(list(items.values()))
-        )
-
-    def compute(batch: Sequence[str]) -> Iterator[tuple[str, Any]]:
-        for verdict in the_judge.judge([items[key] for key in batch]):
-            yield verdict.key, asdict(verdict)
-
-    stored = _complete(store, "verdicts", order, measure, compute, progress, "judge")
-    return [
-        [Verdict(**stored[key]) for key in keys] or [_not_asked(criterion) for criterion in the_judge.criteria]
-        for keys in by_question
-    ]
-
-
-def _not_asked(criterion: str) -> Verdict:
-    return Verdict("", criterion, 0, None, "the prompt does not fit the model's window, even without passages")
-
-
 # ---- what all stages share ------------------------------------------------------------------------------------------
 
 
@@ -238,7 +167,7 @@ def _fixed(size: int) -> Callable[[], int]:
     return lambda: size
 
 
-def _planned(store: Store, kind: str, identity: Any, keys: Sequence[str], measure: Callable[[], int]) -> int:
+def planned_size(store: Store, kind: str, identity: Any, keys: Sequence[str], measure: Callable[[], int]) -> int:
     """The batch size of this very set of requests, measured once and remembered, so that a resumed run, which may
     find less free memory, computes the same batches."""
     key = digest_of([kind, identity, sorted(keys)])
@@ -249,7 +178,7 @@ def _planned(store: Store, kind: str, identity: Any, keys: Sequence[str], measur
     return int(stored[key]["batch_size"])
 
 
-def _complete(
+def complete(
     store: Store,
     kind: Kind,
     keys: Iterable[str],

@@ -1,5 +1,5 @@
-"""A judge asked for less than it can do: some of its criteria, another number of repeats. Its identity is that of the
-judge, so verdicts are stored and found as the judge's own.
+"""A judge asked for fewer repeats than it makes. Its identity is that of the judge, so verdicts are stored and found as
+the judge's own.
 """
 
 from __future__ import annotations
@@ -7,20 +7,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from harness.interfaces import Judge
+from harness.interfaces import SingleJudge
 from harness.records import JudgeItem, Verdict
 
 __all__ = ["LimitedJudge"]
 
 
 class LimitedJudge:
-    """`judge` with these `criteria` and `repeats`, its own where they are None."""
+    """`judge` with this number of repeats."""
 
-    def __init__(self, judge: Judge, criteria: tuple[str, ...] | None = None, repeats: int | None = None) -> None:
-        self._judge = judge
-        self.criteria = judge.criteria if criteria is None else criteria
-        self.repeats = judge.repeats if repeats is None else repeats
-        self.name, self.max_unscored = judge.name, judge.max_unscored
+    def __init__(self, judge: SingleJudge, repeats: int) -> None:
+        self._judge, self.repeats = judge, repeats
+        self.name, self.criteria, self.max_unscored = judge.name, judge.criteria, judge.max_unscored
 
     @property
     def identity(self) -> Mapping[str, Any]:
