@@ -425,6 +425,14 @@ def test_the_embedded_model_answers_a_question(shared_cache: Path) -> None:
     assert "Paris" in answer
 
 
+def test_lora_weights_are_computed_in_the_bases_precision(base: Path, lora: Path, tmp_path: Path) -> None:
+    """PEFT would widen them to 32 bits, and every layer would be computed twice, once in each."""
+    model = adapter(base, tmp_path, lora, dtype="bfloat16", gate=False)
+    says(model, requests(model, ["a"]))
+    widths = {p.dtype for name, p in model._model.named_parameters() if "lora_" in name}
+    assert widths == {torch.bfloat16}
+
+
 def test_answers_of_several_models_to_one_question_share_question_and_passages_before_the_judge(
     base: Path, tmp_path: Path
 ) -> None:

@@ -78,7 +78,7 @@ class TransformersAdapter:
         return {
             "engine": "transformers",
             "weights": dict(self._weights.identity),
-            **(self._lora.identity if self._lora else {}),
+            **({**self._lora.identity, "lora_dtype": "base"} if self._lora else {}),
             "dtype": settings.dtype,
             "quantization": settings.quantization,
             "chat_template": settings.chat_template,
@@ -316,13 +316,15 @@ class TransformersAdapter:
         """The model with the checkpoint on it under `name`, beside those that are there already."""
         lora, peft = self._lora, require("peft")
         assert lora is not None, "only an adapter with a checkpoint attaches one"
+        # PEFT widens A and B to 32 bits, which training needs; here every layer would be computed in both precisions
+        narrow = {"autocast_adapter_dtype": False}
         try:
             if isinstance(model, peft.PeftModel):
-                model.load_adapter(str(lora.path), adapter_name=name)
+                model.load_adapter(str(lora.path), adapter_name=name, **narrow)
                 model.base_model.enable_adapter_layers()
                 model.set_adapter(name)
             else:
-                model = peft.PeftModel.from_pretrained(model, str(lora.path), adapter_name=name)
+                model = peft.PeftModel.from_pretrained(model, str(lora.path), adapter_name=name, **narrow)
         except RuntimeError as error:
             if "size mismatch" not in str(error):
                 raise
