@@ -432,11 +432,13 @@ def build_judge(
         case "jury":
             from harness.judging.jury import JuryJudge
 
-            jury = JuryJudge(
-                entry.judge,
-                [build_judge(catalog, each, task, cache, overrides) for each in members_of(catalog, entry)],
-                entry.max_unscored,
-            )
+            members = [build_judge(catalog, each, task, cache, overrides) for each in members_of(catalog, entry)]
+            if len({digest_of(member.identity) for member in members}) < len(members):
+                raise HarnessError(
+                    f"judges/{entry.judge}.yaml: jury: two of its members are the same judge under two names and would "
+                    "give the same marks"
+                )
+            jury = JuryJudge(entry.judge, members, entry.max_unscored)
             if not jury.criteria:
                 raise HarnessError(f"judges/{entry.judge}.yaml: jury: its members have no criterion in common")
             return jury

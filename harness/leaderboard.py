@@ -112,8 +112,11 @@ def _read_run(folder: Path) -> CompactRun:
     )
 
 
+_COMPARED = ("measures", "items", "clusters", "judge_is_broken", "judge_repeats")
+
+
 def _same(kept: Mapping[str, Any], run: CompactRun) -> bool:
-    return all(kept.get(name) == getattr(run, name) for name in ("measures", "items", "clusters", "judge_is_broken"))
+    return all(kept.get(name) == getattr(run, name) for name in _COMPARED)
 
 
 def _rounded(value: float | None) -> float | None:

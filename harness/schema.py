@@ -387,7 +387,8 @@ class CardEntry(Part):
 SIGNALS = (
     "f1", "precision", "recall", "contained", "new_f1", "new_recall", "new_precision", "fuzzy_recall",
     "letters_recall", "best_match", "numbers", "number_conflict", "names_recall", "first_recall", "log_words",
-    "log_reference_words", "longer", "abstains", "negation", "cosine", "cosine_in_context", "cosine_to_question",
+    "log_reference_words", "longer", "replaced", "denied", "abstains", "negation", "cosine", "cosine_in_context",
+    "cosine_to_question",
 )  # fmt: skip
 """What a calibrated judge looks at (`judging/signals.py`)."""
 

@@ -1,8 +1,9 @@
 """Everything expensive, computed once: a SQLite file of records under keys that say all they depend on.
 
-A record is `(kind, key) -> JSON`. What is in a key is decided where the record is made (`evaluate/stages.py`) and
-written down in `docs/architecture.md`. The first record under a key stays: a later one is the same thing computed
-again. WAL with one writer at a time; a batch of records is one transaction, so a killed run leaves whole batches.
+A record is `(kind, key) -> JSON`. What is in a key is decided where the record is made (`evaluate/stages.py`,
+`marking.py`) and written down in `docs/architecture.md`. The first record under a key stays: a later one is the same
+thing computed again. WAL with one writer at a time; a batch of records is one transaction, so a killed run leaves whole
+batches.
 """
 
 from __future__ import annotations

@@ -16,14 +16,15 @@ from hypothesis import strategies as st
 from scipy.stats import mannwhitneyu
 
 from harness.audit import biases, injection, people, planted
-from harness.audit.asking import Asked, Desk
+from harness.audit.asking import Asked, Case, Desk
+from harness.audit.audit import Extent, audit
 from harness.audit.card import verdict
 from harness.audit.stability import stability
 from harness.build import build_judge
 from harness.digests import digest_of
 from harness.errors import DataError
 from harness.judging.facts import FactsJudge
-from harness.records import JudgeItem, Passage, Verdict
+from harness.records import JudgeItem, Passage, Question, Verdict
 from harness.registry import Catalog
 from harness.sources.telecom.source import TelecomWorld
 from harness.statistics import (
@@ -247,6 +248,25 @@ def test_a_judge_that_sees_passages_is_shown_them_with_every_planted_answer(
     assert biases.passage_order(told, desk(store, first_passage, "turned"))["accuracy"]["mean_size"] == 3.0
 
 
+def test_an_audit_hands_the_passages_on(store: Store) -> None:
+    """Everything planted, padded and injected is shown with them; people's cases have none."""
+    questions = TelecomWorld(120, 400, 100, seed=3).questions("evaluation")
+    shown = tuple(Passage(f"d{n}", 0, 9, "", f"passage {n}", n + 1, 1.0) for n in range(2))
+    count = len(planted.damage(questions, 6, 0))
+    seen: set[int] = set()
+
+    def rule(item: JudgeItem) -> float:
+        seen.add(len(item.passages))
+        return 3.0
+
+    extent = Extent(binary=10, pairs=5, planted=6, injected=2)
+    found = audit(
+        RuleJudge("sees", rule), WANTED, questions, [shown] * count, None, [], None, (1, 5), extent, store, Silent()
+    )
+    assert seen == {2}
+    assert found["found"]["biases"]["passage_order"]["accuracy"] == {"mean_size": 0.0, "answers": count}
+
+
 def test_a_gullible_judge_is_talked_over_and_a_deaf_one_is_not(damaged: list[planted.Damaged], store: Store) -> None:
     gullible = injection.injection(
         damaged[:10], desk(store, lambda i: 5.0 if "core: 5" in i.answer else 1.0, "gullible")
@@ -314,12 +334,25 @@ def test_agreement_with_people_by_hand(tmp_path: Path, store: Store) -> None:
     assert found["judge"]["auc"] == 1.0
     assert found["token_f1"]["auc"] == 1.0
     assert found["length"]["auc"] == 0.5, "all answers have as many characters"
-    assert found["annotators_agree"] == pytest.approx(16 / 24)
+    assert found["annotators"]["agree"] == pytest.approx(16 / 24)
     pairs = people.read_pairs(data / "ragchecker_pairwise.jsonl", 8, 0)
     assert {pair.dimension for pair in pairs} == {"correctness", "completeness"}
     found = people.pairwise_agreement(pairs, desk(store, lambda item: float(len(item.answer)), "long"))
     assert found["completeness"]["judge"]["signs"] == 1.0
     assert found["completeness"]["annotators"]["pearson"] == pytest.approx(1.0)
+
+
+def test_one_annotator_against_the_other_by_hand(store: Store) -> None:
+    """Votes yyynn and yynnn, marks 5 3 4 1 2. One vote against the other: 5 of 6 pairs, both ways. The marks against
+    the first: 6 of 6, against the second: 5 of 6."""
+    rows = [
+        people.Binary(Case(f"{n}", Question(f"{n}", "Who?", ("x",), cluster=f"{n}"), str(mark)), first, (first, second))
+        for n, (first, second, mark) in enumerate(
+            [(True, True, 5), (True, True, 3), (True, False, 4), (False, False, 1), (False, False, 2)]
+        )
+    ]
+    found = people.binary_agreement(rows, desk(store, lambda item: float(item.answer)))["annotators"]
+    assert found == pytest.approx({"agree": 4 / 5, "auc": 5 / 6, "judge": 11 / 12})
 
 
 def test_a_sample_is_drawn_by_seed_and_a_smaller_one_lies_within(tmp_path: Path) -> None:

@@ -93,6 +93,46 @@ def test_several_tasks_read_a_pack_each(harness: Harness, entries: Path, tmp_pat
     assert counts == {"animals": 4, "birds": 2}
 
 
+READER = """
+judge: reader
+description: Sees passages.
+kind: geval
+model: mark
+scoring: greedy
+sees: [passages]
+scale: {low: 1, high: 5}
+prompt: |
+  {{ question }} {% for p in passages %}{{ p.text }} {% endfor %}
+  <answer>{{ answer }}</answer> {{ criterion.title }}
+form: "{{ criterion.title }}: "
+criteria:
+  accuracy: {title: Accuracy, definition: d, levels: {1: a, 2: b, 3: c, 4: d, 5: e}, steps: [Read.]}
+metadata: {version: 1}
+"""
+ALWAYS = "model: {n}\ndescription: d\nengine: scripted\nscript: ['{says}']\nlicence: n\nmetadata: {{version: 1}}\n"
+
+
+def test_runs_whose_judge_sees_passages_are_marked_together_and_say_so(
+    harness: Harness, entries: Path, pack: Path
+) -> None:
+    write_entries(
+        entries,
+        judges__reader=READER,
+        models__mark=ALWAYS.format(n="mark", says="4"),
+        models__other=ALWAYS.format(n="other", says="otters"),
+    )
+    flags = ("eval", "--include_path", str(entries), "-t", "animals", "--data", str(pack), "-M", "parrot,other")
+    together = harness(*flags, "--judge", "reader")
+    assert together.code == 0, together.err
+    assert "judge: 8/8" in together.err, "two models, four questions"
+    manifests = [json.loads(path.read_text()) for path in Path("results").rglob("manifest.json")]
+    assert [manifest["judge_usage"] for manifest in manifests] == [{"runs": 2}] * 2
+    apart = harness(*flags, "--judge", "marks", "-o", "apart")
+    assert "judge: 8/8" not in apart.err
+    manifests = [json.loads(path.read_text()) for path in Path("apart").rglob("manifest.json")]
+    assert [manifest["judge_usage"] for manifest in manifests] == [{}] * 2
+
+
 def test_a_mistake_in_the_last_model_is_told_before_the_first_is_run(
     harness: Harness, entries: Path, pack: Path
 ) -> None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from harness.adapters.scripted import ScriptedAdapter
+from harness.audit.fitting import PLANTED, SHARES, WANTED, _halves, least_share
+from harness.audit.planted import damage
 from harness.digests import digest_of_lines
 from harness.evaluate.marking import ToMark, mark
 from harness.interfaces import Judge
@@ -21,6 +24,7 @@ from harness.judging.scripted import ScriptedJudge
 from harness.judging.signals import NAMES, signals, words
 from harness.judging.steps import steps_in, write_steps
 from harness.records import Answer, Decoding, JudgeItem, Question, StopReason, TaskPlan, Verdict
+from harness.sources.telecom.source import TelecomWorld
 from harness.store import Store
 from tests.conftest import REPOSITORY, SHARED_DATA, TASK, Finished, Silent, write_entries
 
@@ -78,6 +82,19 @@ def test_panels_of_other_members_are_other_judges() -> None:
     assert JuryJudge("p", [one, two], 0.02).identity == JuryJudge("other name", [one, two], 0.02).identity
 
 
+def test_a_panel_of_one_judge_under_two_names_is_refused(harness: Harness, entries: Path) -> None:
+    one = "judge: {n}\ndescription: d\nkind: scripted\nscript: ['4']\nmetadata: {{version: 1}}\n"
+    write_entries(
+        entries,
+        judges__a=one.format(n="a"),
+        judges__b=one.format(n="b"),
+        judges__twice=PANEL.format(name="twice", members="a, b"),
+    )
+    done = harness("audit", "twice", "--include_path", str(entries), "--planted", "2")
+    assert done.code == 2
+    assert "two of its members are the same judge under two names" in done.err
+
+
 PANEL = "judge: {name}\ndescription: d\nkind: jury\njury: [{members}]\nmetadata: {{version: 1}}\n"
 
 
@@ -133,11 +150,30 @@ def test_words_are_read_as_people_mean_them() -> None:
         ("Ada Lovelace", "f1", 1.0),
         ("Ada Lovelase", "fuzzy_recall", 1.0),
         ("It was never Ada Lovelace", "negation", 1.0),
+        ("It was never Ada Lovelace", "denied", 1.0),
+        ("Ada Lovelace, and do not ask again", "denied", 0.0),
+        ("Ada Lovelace", "replaced", 0.0),
+        ("Charles Babbage", "replaced", 0.0),
     ],
 )
 def test_signals_by_hand(answer: str, name: str, value: float) -> None:
     (row,) = signals([("Who wrote it?", "Ada Lovelace", answer)], Flat().encode)
     assert dict(zip(NAMES, row, strict=True))[name] == value
+
+
+@pytest.mark.parametrize(
+    ("answer", "replaced"),
+    [
+        ("According to us, the X20 is reset by a long press of four seconds.", 0),
+        ("According to us, the X20 is reset by a long press of nine seconds.", 1),
+        ("The X30 is reset by a long press of nine seconds.", 1),
+        ("The button of the X20, down for nine seconds.", 0),
+        ("Nobody knows.", 0),
+    ],
+)
+def test_a_value_replaced_between_the_references_own_words_is_seen(answer: str, replaced: int) -> None:
+    (row,) = signals([("How?", "The X20 is reset by a long press of four seconds.", answer)], Flat().encode)
+    assert dict(zip(NAMES, row, strict=True))["replaced"] == replaced
 
 
 def test_of_several_references_the_best_counts() -> None:
@@ -151,6 +187,10 @@ def test_a_judge_is_fitted_audited_and_better_than_token_f1(harness: Harness, tm
     done = harness("fit-judge", "mine", "--data", data, "--rows", "400", "-o", str(tmp_path / "own" / "judges"))
     assert done.code == 0, done.err
     assert harness("fit-judge", "mine", "--data", data, "-o", str(tmp_path / "own" / "judges")).code == 2
+    chosen = yaml.safe_load((tmp_path / "own" / "judges" / "mine.yaml").read_text())["fitted_on"]["chosen"]
+    assert 0.9 < chosen["accuracy"]["auc_of_correctness_on_held_out_questions"] < 1
+    for of_criterion in chosen.values():
+        assert min(of_criterion["found_in_held_out_documents"].values()) >= WANTED
     flags = ["--include_path", str(tmp_path / "own")]
     small = ["--rows", "300", "--pairs", "10", "--planted", "10", "--injected", "2"]
     done = harness("audit", "mine", "--data", data, *flags, *small)
@@ -158,6 +198,28 @@ def test_a_judge_is_fitted_audited_and_better_than_token_f1(harness: Harness, tm
     card = json.loads((tmp_path / "own" / "judges" / "cards" / "mine.json").read_text())
     row = card["found"]["people"]["binary"]["openqa_eval_nq301"]
     assert row["judge"]["auc"] > row["token_f1"]["auc"]
+
+
+@pytest.mark.parametrize(("needed", "share"), [(0.0, SHARES[0]), (0.015, 0.02), (9.0, SHARES[-1])])
+def test_planted_answers_count_as_little_as_suffices(needed: float, share: float) -> None:
+    """Here everything is found from the share `needed` on, and one kind is found by half below it."""
+    tried: list[float] = []
+
+    def found(share: float) -> Mapping[str, float]:
+        tried.append(share)
+        return {"swapped": 1.0 if share >= needed else 0.5, "other": 1.0}
+
+    assert least_share(found) == (share, {"swapped": 1.0 if needed < 1 else 0.5, "other": 1.0})
+    assert tried == [each for each in SHARES if each <= share]
+
+
+def test_errors_are_looked_for_in_documents_that_were_not_fitted_on() -> None:
+    pool = TelecomWorld(300, 1600, 1000, seed=7).questions("finetune")
+    fitted_on, held_out = _halves([each.question for each in damage(pool, len(pool), 0)])
+    assert len(fitted_on) == PLANTED
+    assert len(held_out) > 100
+    facts = [{fact.statement for question in half for fact in question.facts} for half in (fitted_on, held_out)]
+    assert not facts[0] & facts[1]
 
 
 def test_the_shipped_calibrated_judge_needs_no_data(harness: Harness, entries: Path, pack: Path) -> None:

@@ -16,7 +16,7 @@ from harness.adapters.scripted import ScriptedAdapter
 from harness.errors import HarnessError
 from harness.evaluate import Parts, evaluate, run_id_of
 from harness.evaluate.marking import key_of_verdict
-from harness.evaluate.stages import key_of_answer, key_of_passages
+from harness.evaluate.stages import complete, key_of_answer, key_of_passages
 from harness.fitting import FittedPrompt
 from harness.judging.scripted import ScriptedJudge
 from harness.records import Answer, Arm, Decoding, JudgeItem, Passage, Query, Question, Request, Span, TaskPlan
@@ -375,6 +375,21 @@ def test_two_processes_can_write_one_store(tmp_path: Path) -> None:
         one.put("answers", {"a": 1})
         two.put("answers", {"b": 2})
         assert one.get("answers", "ab") == two.get("answers", "ab") == {"a": 1, "b": 2}
+
+
+def test_what_another_process_computes_meanwhile_is_not_computed_again(tmp_path: Path) -> None:
+    """Batches of two of a to f. While the first is computed, another process puts c, d and e into the store."""
+    computed: list[list[str]] = []
+    with Store(tmp_path / "s") as one, Store(tmp_path / "s") as other:
+
+        def compute(batch: Sequence[str]) -> Iterator[tuple[str, str]]:
+            computed.append(list(batch))
+            other.put("answers", dict.fromkeys("cde", "theirs"))
+            return ((key, "ours") for key in batch)
+
+        records = complete(one, "answers", "abcdef", lambda: 2, compute, Silent(), "generate")
+    assert computed == [["a", "b"], ["f"]]
+    assert records == {**dict.fromkeys("abf", "ours"), **dict.fromkeys("cde", "theirs")}
 
 
 def test_a_fitted_prompt_is_plain_data() -> None:

@@ -429,8 +429,16 @@ def test_lora_weights_are_computed_in_the_bases_precision(base: Path, lora: Path
     """PEFT would widen them to 32 bits, and every layer would be computed twice, once in each."""
     model = adapter(base, tmp_path, lora, dtype="bfloat16", gate=False)
     says(model, requests(model, ["a"]))
-    widths = {p.dtype for name, p in model._model.named_parameters() if "lora_" in name}
-    assert widths == {torch.bfloat16}
+    second = make_lora(base, tmp_path / "second", seed=2)
+    holder = model._holder
+    other = TransformersAdapter(
+        "other", FolderWeights(base, tmp_path), model._settings, LoraCheckpoint(second, tmp_path), holder
+    )
+    says(other, requests(other, ["a"]))
+    assert holder.loads == 1
+    widths = [p.dtype for name, p in other._model.named_parameters() if "lora_" in name]
+    assert len(widths) == 2 * len([1 for name, _ in model._model.named_parameters() if "lora_A" in name])
+    assert set(widths) == {torch.bfloat16}
 
 
 def test_answers_of_several_models_to_one_question_share_question_and_passages_before_the_judge(
@@ -458,16 +466,18 @@ def test_answers_of_several_models_to_one_question_share_question_and_passages_b
     ]
 
     def marked(groups: Sequence[Sequence[ToMark]], store: Path) -> tuple[list[Any], Mapping[str, float]]:
-        model = adapter(base, tmp_path, batch_size=12)
+        model = adapter(base, tmp_path, batch_size=6)
         with Store(store) as kept:
             given = [
                 of for group in groups for of in mark_together(group, GEvalJudge("j", judging, model), kept, Silent())
             ]
-        return [[v.reply for of_question in of_run for v in of_question] for of_run in given], model.usage
+        marks = [(v.reply, v.score and round(v.score, 3)) for of_run in given for of in of_run for v in of]
+        return marks, model.usage
 
     together, joint = marked([runs], tmp_path / "together.sqlite")
     apart, alone = marked([[run] for run in runs], tmp_path / "apart.sqlite")
     assert together == apart
+    assert any(score is not None for _, score in apart)
     assert joint["prompt_tokens_asked"] == alone["prompt_tokens_asked"]
     shown = len(passages[0][0].text)  # a token a character
     assert alone["prompt_tokens_computed"] - joint["prompt_tokens_computed"] > (6 - 2) * shown

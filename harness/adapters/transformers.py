@@ -78,7 +78,8 @@ class TransformersAdapter:
         return {
             "engine": "transformers",
             "weights": dict(self._weights.identity),
-            **({**self._lora.identity, "lora_dtype": "base"} if self._lora else {}),
+            **(self._lora.identity if self._lora else {}),
+            **({"lora_dtype": "base"} if self._lora and self._narrows_lora else {}),
             "dtype": settings.dtype,
             "quantization": settings.quantization,
             "chat_template": settings.chat_template,
@@ -316,8 +317,7 @@ class TransformersAdapter:
         """The model with the checkpoint on it under `name`, beside those that are there already."""
         lora, peft = self._lora, require("peft")
         assert lora is not None, "only an adapter with a checkpoint attaches one"
-        # PEFT widens A and B to 32 bits, which training needs; here every layer would be computed in both precisions
-        narrow = {"autocast_adapter_dtype": False}
+        narrow = {"autocast_adapter_dtype": not self._narrows_lora}
         try:
             if isinstance(model, peft.PeftModel):
                 model.load_adapter(str(lora.path), adapter_name=name, **narrow)
@@ -333,6 +333,12 @@ class TransformersAdapter:
                 "it belongs to another base"
             ) from error
         return model.eval()
+
+    @property
+    def _narrows_lora(self) -> bool:
+        """Whether A and B are computed in the base's 16 bits. PEFT widens them to 32, which training needs; here every
+        layer would be computed in both precisions. Beside 8-bit weights PEFT has them in 32 bits whatever is asked."""
+        return self._settings.dtype != "float32" and self._settings.quantization != "8bit"
 
     def faults(self) -> list[str]:
         """What is wrong with the LoRA checkpoint, by its files and then, where these are sound, by the loaded model."""

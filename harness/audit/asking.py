@@ -53,8 +53,7 @@ class Desk:
         answers = [Answer(case.id, case.answer, StopReason.EOS, 0, 0) for case in cases]
         told = ToMark(_PLAN, questions, [case.passages for case in cases], answers)
         verdicts = mark(told, self.judge, self._store, self._progress, criteria)
-        wanted = [c for c in self.judge.criteria if criteria is None or c in criteria]
         return {
-            case.id: Asked({c: [v for v in of_case if v.criterion == c] for c in wanted})
+            case.id: Asked({c: [v for v in of_case if v.criterion == c] for c in {v.criterion: None for v in of_case}})
             for case, of_case in zip(cases, verdicts, strict=True)
         }

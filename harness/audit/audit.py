@@ -12,7 +12,7 @@ from harness.audit.asking import Asked, Desk
 from harness.audit.stability import stability
 from harness.digests import digest_of, digest_of_file
 from harness.errors import DataError
-from harness.interfaces import Judge, Progress
+from harness.interfaces import Judge, Panel, Progress
 from harness.records import Passage, Question
 from harness.store import Store
 
@@ -104,7 +104,7 @@ def _people(
 
 
 def _self_preference(judge: Judge) -> str:
-    members = getattr(judge, "members", [judge])
+    members = judge.members if isinstance(judge, Panel) else [judge]
     if not any(member.identity.get("model") for member in members):
         return "No language model: it cannot prefer its own answers."
     return (

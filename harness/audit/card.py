@@ -119,14 +119,15 @@ def _people(people: Mapping[str, Any]) -> list[str]:
             _with_interval(row["judge"]),
             _number(row["token_f1"]["auc"]),
             _number(row["length"]["auc"]),
-            _percent(row["annotators_agree"]),
+            *_of_annotators(row["annotators"]),
             str(row["unscored"]),
         ]
         for name, row in people["binary"].items()
     ]
     if rows:
-        heads = ["right or wrong", "rows", "AUC of this judge", "token F1", "length", "annotators agree", "unscored"]
-        parts.append(markdown_table(heads, rows, [False, *[True] * 6]))
+        heads = ["right or wrong", "rows", "AUC of this judge", "token F1", "length", "annotators agree",
+                 "annotator ~ annotator", "judge ~ annotator", "unscored"]  # fmt: skip
+        parts.append(markdown_table(heads, rows, [False, *[True] * 8]))
     rows = [
         [
             f"{name}: {dimension}",
@@ -152,10 +153,15 @@ def _people(people: Mapping[str, Any]) -> list[str]:
     else:
         parts.append(
             f"Rows are drawn by seed {people['seed']}; brackets are 95 % bootstrap intervals over questions. An AUC is "
-            "the chance that a right answer gets a higher mark than a wrong one."
+            "the chance that a right answer gets a higher mark than a wrong one; those with ~ are against one "
+            "annotator's votes, the other annotator's yes or no beside the judge's marks."
             + "".join(f" Not reported, since the judge was fitted on it: {name}." for name in people["fitted_on"])
         )
     return parts
+
+
+def _of_annotators(row: Mapping[str, Any] | None) -> list[str]:
+    return ["–"] * 3 if row is None else [_percent(row["agree"]), _number(row["auc"]), _number(row["judge"])]
 
 
 def _planted(planted: Mapping[str, Any]) -> list[str]:

@@ -6,48 +6,63 @@ nothing of what else it says.
 
 People's judgements here are of short answers that are right or wrong as a whole, and nearly all references are names
 and numbers: a regression on them alone hardly minds a wrong number in a long right sentence. So errors planted into
-the synthetic world's fine-tuning pool are added with a small weight, each answer also padded with empty sentences, or
-length would be learnt from answers that all have one. Denied and invented statements are not among them; the entry
-says so.
+the synthetic world's fine-tuning pool are added, each answer also padded with empty sentences, or length would be
+learnt from answers that all have one. Invented statements are not among them; the entry says so.
 
-Rows whose question also stands in a data set that the card reports on are left out, so that the judge is never reported
-on what it was fitted on.
+Nothing is chosen with a card in view. For each strength of the penalty the planted answers count as little as suffices
+to find errors planted into other documents of the pool; of these the one with the best AUC over held-out questions of
+people's judgements is taken. Rows whose question also stands in a data set that the card reports on are left out, so
+that the judge is never reported on what it was fitted on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harness.audit.biases import padded
 from harness.audit.people import BINARY, PAIRWISE, Binary, read_binary, read_pairs
-from harness.audit.planted import damage
+from harness.audit.planted import FALL, damage
 from harness.digests import digest_of_file
 from harness.errors import DataError
 from harness.extras import require
+from harness.interfaces import Progress
 from harness.judging.signals import NAMES, signals
 from harness.records import Question
+from harness.statistics import auc, mean
 
-__all__ = ["FITTED_ON", "fit"]
+__all__ = ["FITTED_ON", "fit", "least_share"]
 
 FITTED_ON = "evouna_nq"
 EVERYTHING = 1_000_000
 PLANTED = 250
-PLANTED_WEIGHT = {"accuracy": 0.05, "completeness": 0.3}
-"""What a planted answer counts beside a judged one: more finds more and agrees less with people (docs/log.md)."""
+"""Questions of the pool whose damaged answers are fitted on; at most as many, of other documents, are held out."""
+PENALTIES = (0.01, 0.1, 1.0, 10.0)
+"""Inverse strengths of the L2 penalty."""
+SHARES = (0.001, 0.0025, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.04, 0.08, 0.16)
+"""What planted answers weigh beside judged ones, of the whole: more finds more and agrees less with people
+(docs/log.md)."""
+WANTED = 0.9
+"""Of each kind of error planted into the held-out questions, the share that has to be found. Cards ask for 0.8."""
+FOLDS = 5
+_BATCH = 500
 COVERAGE = (
     "recall", "contained", "new_recall", "fuzzy_recall", "letters_recall", "best_match", "numbers", "names_recall",
     "cosine_in_context",
 )  # fmt: skip
 _OF_CRITERION: Mapping[str, Sequence[str]] = {"accuracy": NAMES, "completeness": COVERAGE}
+_DAMAGES = {"accuracy": ("swapped", "negated", "other"), "completeness": ("dropped", "swapped", "other")}
+Texts = tuple[str, str, str]
+"""Question, reference, answer."""
 
 
 def _plain(question: str) -> str:
     return " ".join(question.lower().strip(" ?").split())
 
 
-def _training_rows(data: Path, rows: int, seed: int) -> tuple[list[Binary], list[str]]:
+def _training_rows(data: Path, rows: int | None, seed: int) -> tuple[list[Binary], list[str]]:
     """The rows to fit on, and the data sets whose questions were left out. Raises `DataError` when one that a card
     reports on is not there: its questions could then not be left out."""
     path = data / BINARY[FITTED_ON]
@@ -70,55 +85,202 @@ def _training_rows(data: Path, rows: int, seed: int) -> tuple[list[Binary], list
     return kept, [name for name in (*BINARY, *PAIRWISE) if name != FITTED_ON]
 
 
-def _planted_rows(questions: Sequence[Question], criterion: str) -> list[tuple[tuple[str, str, str], bool]]:
-    """(question, reference, answer) and whether the answer is right, or complete."""
-    wrong = {"accuracy": ("swapped", "other"), "completeness": ("dropped", "swapped", "other")}[criterion]
-    return [
-        ((each.question.text, each.question.references[0], told), kind == "right")
-        for each in damage(questions, PLANTED, 0)
-        for kind, answer in {"right": each.right, **each.wrong}.items()
-        if kind == "right" or kind in wrong
-        for told in (answer, padded(answer))
-    ]
+def _signals(items: Sequence[Texts], encode: Callable[[Sequence[str]], Any], progress: Progress) -> Any:
+    """(items, signals). Items of one question are looked at together, since a text is encoded once a batch."""
+    import numpy as np
+
+    values = np.zeros((len(items), len(NAMES)))
+    order = sorted(range(len(items)), key=lambda number: items[number])
+    progress.start("signals", len(items))
+    for first in range(0, len(items), _BATCH):
+        batch = order[first : first + _BATCH]
+        values[batch] = signals([items[number] for number in batch], encode)
+        progress.advance(len(batch))
+    progress.finish()
+    return values
+
+
+def _halves(questions: Sequence[Question]) -> tuple[Sequence[Question], Sequence[Question]]:
+    """Questions to plant errors for, and others from documents that the first know nothing of: questions of one
+    document share their facts."""
+    fitted_on = questions[:PLANTED]
+    known = {document for question in fitted_on for document in question.gold_document_ids}
+    others = [question for question in questions[PLANTED:] if not known & set(question.gold_document_ids)]
+    return fitted_on, others[:PLANTED]
+
+
+def least_share(found: Callable[[float], Mapping[str, float]]) -> tuple[float, Mapping[str, float]]:
+    """The least of `SHARES` at which as much is found as is wanted of every kind, and what is found there; the largest
+    where none suffices. `found` fits with a share and tells what is found in held-out questions, by kind."""
+    for share in SHARES:
+        parts = found(share)
+        if min(parts.values()) >= WANTED:
+            return share, parts
+    return share, parts
+
+
+@dataclass(frozen=True, slots=True)
+class _Errors:
+    """Right answers to questions of the pool (kind "right") and what became of them. `pairs`: question, and whether the
+    answer is padded."""
+
+    kinds: Sequence[str]
+    pairs: Sequence[tuple[str, bool]]
+    values: Any
+
+    @classmethod
+    def planted(
+        cls, questions: Sequence[Question], encode: Callable[[Sequence[str]], Any], progress: Progress
+    ) -> _Errors:
+        told = [
+            (kind, (each.question.id, text != answer), (each.question.text, each.question.references[0], text))
+            for each in damage(questions, len(questions), 0)
+            for kind, answer in {"right": each.right, **each.wrong}.items()
+            if kind == "right" or any(kind in kinds for kinds in _DAMAGES.values())
+            for text in (answer, padded(answer))
+        ]
+        values = _signals([texts for _, _, texts in told], encode, progress)
+        return cls([kind for kind, _, _ in told], [pair for _, pair, _ in told], values)
+
+    def of(self, criterion: str, columns: Sequence[int]) -> _Errors:
+        """Those that this criterion should mind, with these signals."""
+        rows = [n for n, kind in enumerate(self.kinds) if kind == "right" or kind in _DAMAGES[criterion]]
+        return _Errors(
+            [self.kinds[n] for n in rows], [self.pairs[n] for n in rows], self.values[rows][:, list(columns)]
+        )
+
+    def found(self, regression: _Regression) -> dict[str, float]:
+        """By kind of error, in how many pairs the mark of the damaged answer is lower by what a card asks for."""
+        rows = list(zip(self.kinds, self.pairs, 1 + 4 * regression.probabilities(self.values), strict=True))
+        of_right = {pair: mark for kind, pair, mark in rows if kind == "right"}
+        falls: dict[str, list[bool]] = {}
+        for kind, pair, mark in rows:
+            if kind != "right":
+                falls.setdefault(kind, []).append(bool(of_right[pair] - mark >= FALL))
+        return {kind: sum(of_kind) / len(of_kind) for kind, of_kind in falls.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """People's judgements: signals, (rows, columns); right or not; folds of (rows to fit on, rows held out), the
+    questions of which are others."""
+
+    values: Any
+    right: Any
+    folds: Sequence[tuple[Any, Any]]
+
+    def auc_on_held_out(self, fitting: Callable[[Any, Any], _Regression]) -> float:
+        """Mean over the folds."""
+        aucs = [
+            auc(list(fitting(self.values[rest], self.right[rest]).probabilities(self.values[fold])), self.right[fold])
+            for rest, fold in self.folds
+        ]
+        return mean([value for value in aucs if value is not None]) or 0.0
+
+
+def _chosen(judged: _Judged, known: _Errors, held_out: _Errors) -> tuple[_Regression, dict[str, Any]]:
+    """The regression of one criterion, and how its penalty and the share of planted answers were chosen."""
+    values, right = judged.values, judged.right
+
+    def with_penalty(penalty: float) -> dict[str, Any]:
+        share, found = least_share(lambda each: held_out.found(_with_planted(values, right, known, each, penalty)))
+        on_held_out = judged.auc_on_held_out(lambda v, r: _with_planted(v, r, known, share, penalty))
+        return {
+            "penalty": penalty,
+            "planted_share": share,
+            "auc_of_correctness_on_held_out_questions": round(on_held_out, 4),
+            "found_in_held_out_documents": {kind: round(part, 3) for kind, part in found.items()},
+        }
+
+    def worth(choice: Mapping[str, Any]) -> tuple[bool, float]:
+        enough = min(choice["found_in_held_out_documents"].values()) >= WANTED
+        return enough, choice["auc_of_correctness_on_held_out_questions"]
+
+    best = max((with_penalty(penalty) for penalty in PENALTIES), key=worth)
+    return _with_planted(values, right, known, best["planted_share"], best["penalty"]), best
 
 
 def fit(
-    data: Path, rows: int, seed: int, pool: Sequence[Question], encode: Callable[[Sequence[str]], Any]
+    data: Path,
+    rows: int | None,
+    seed: int,
+    pool: Sequence[Question],
+    encode: Callable[[Sequence[str]], Any],
+    progress: Progress,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """(weights by criterion, what they were fitted on), as a judge entry holds them. `pool` are questions of the
-    synthetic world that no card reports on."""
+    """(weights by criterion, what they were fitted on and how it was chosen), as a judge entry holds them. `rows` None:
+    all. `pool` are questions of the synthetic world that no card reports on."""
     require("sklearn")
     import numpy as np
-    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import GroupKFold
 
-    chosen, left_out = _training_rows(data, rows, seed)
-    of_people = [((r.case.question.text, r.case.question.references[0], r.case.answer), r.right) for r in chosen]
-    people_signals = np.array(signals([texts for texts, _ in of_people], encode))
+    people, left_out = _training_rows(data, rows, seed)
+    texts: list[Texts] = [(r.case.question.text, r.case.question.references[0], r.case.answer) for r in people]
+    every = _signals(texts, encode, progress)
+    right = np.array([row.right for row in people])
+    folds = list(GroupKFold(FOLDS).split(every, right, [_plain(row.case.question.text) for row in people]))
+    halves = [
+        _Errors.planted(half, encode, progress)
+        for half in _halves([each.question for each in damage(pool, len(pool), 0)])
+    ]
     fitted: dict[str, Any] = {}
+    chosen: dict[str, Any] = {}
     for criterion, names in _OF_CRITERION.items():
-        planted = _planted_rows(pool, criterion)
         columns = [NAMES.index(name) for name in names]
-        values = np.vstack([people_signals, np.array(signals([texts for texts, _ in planted], encode))])[:, columns]
-        labels = np.array([label for _, label in (*of_people, *planted)])
-        weights = np.array([1.0] * len(of_people) + [PLANTED_WEIGHT[criterion]] * len(planted))
-        centers, scales = values.mean(axis=0), values.std(axis=0)
-        scales = np.where(scales > 1e-9, scales, 1.0)
-        model = LogisticRegression(C=0.1, max_iter=2_000).fit((values - centers) / scales, labels, weights)
-        fitted[criterion] = {
-            "bias": round(float(model.intercept_[0]), 6),
-            "weights": _named(names, model.coef_[0]),
-            "centers": _named(names, centers),
-            "scales": _named(names, scales),
-        }
+        judged = _Judged(every[:, columns], right, folds)
+        known, held_out = [half.of(criterion, columns) for half in halves]
+        regression, chosen[criterion] = _chosen(judged, known, held_out)
+        fitted[criterion] = regression.entry(names)
     facts = {
         "data": FITTED_ON,
         "sha256": digest_of_file(data / BINARY[FITTED_ON]),
-        "rows": len(chosen),
+        "rows": len(people),
         "seed": seed,
         "planted": f"errors in {PLANTED} questions of the telecom pool, plain and padded",
         "left_out": f"the questions of {', '.join(left_out)}",
+        "chosen": chosen,
     }
     return fitted, facts
+
+
+@dataclass(frozen=True, slots=True)
+class _Regression:
+    """A fitted logistic regression on standardised columns."""
+
+    model: Any
+    centers: Any
+    scales: Any
+
+    def probabilities(self, values: Any) -> Any:
+        return self.model.predict_proba((values - self.centers) / self.scales)[:, 1]
+
+    def entry(self, names: Sequence[str]) -> dict[str, Any]:
+        return {
+            "bias": round(float(self.model.intercept_[0]), 6),
+            "weights": _named(names, self.model.coef_[0]),
+            "centers": _named(names, self.centers),
+            "scales": _named(names, self.scales),
+        }
+
+
+def _regress(values: Any, right: Any, weights: Any, penalty: float) -> _Regression:
+    import numpy as np
+    from sklearn.linear_model import LogisticRegression
+
+    centers, scales = values.mean(axis=0), values.std(axis=0)
+    scales = np.where(scales > 1e-9, scales, 1.0)
+    model = LogisticRegression(C=penalty, max_iter=5_000)
+    return _Regression(model.fit((values - centers) / scales, right, weights), centers, scales)
+
+
+def _with_planted(values: Any, right: Any, errors: _Errors, share: float, penalty: float) -> _Regression:
+    """Fitted on both, where the planted answers together weigh `share` of the whole."""
+    import numpy as np
+
+    each = share / (1 - share) * len(values) / len(errors.kinds)
+    labels = np.concatenate([right, np.array([kind == "right" for kind in errors.kinds])])
+    weights = np.array([1.0] * len(values) + [each] * len(errors.kinds))
+    return _regress(np.vstack([values, errors.values]), labels, weights, penalty)
 
 
 def _named(names: Sequence[str], values: Any) -> dict[str, float]:

@@ -25,7 +25,7 @@ from harness.audit.asking import Case, Desk
 from harness.errors import DataError
 from harness.metrics.answers import f1
 from harness.records import Question
-from harness.statistics import Interval, auc, correlation
+from harness.statistics import Interval, auc, correlation, mean
 
 __all__ = [
     "BINARY",
@@ -187,7 +187,6 @@ def binary_agreement(rows: Sequence[Binary], desk: Desk) -> dict[str, Any]:
     labels = [row.right for row in rows]
     overlap = [f1(row.case.answer, row.case.question.references) for row in rows]
     length = [_length(row.case) for row in rows]
-    two = [row.votes[:2] for row in rows if len(row.votes) >= 2]
     return {
         "rows": total,
         "right": sum(labels),
@@ -196,7 +195,7 @@ def binary_agreement(rows: Sequence[Binary], desk: Desk) -> dict[str, Any]:
                           [r.case.question.cluster for r, _ in with_mark]) if with_mark else None,
         "token_f1": _auc_row(overlap, labels, clusters),
         "length": _auc_row(length, labels, clusters),
-        "annotators_agree": sum(a == b for a, b in two) / len(two) if two else None,
+        "annotators": _annotators([(r.votes[0], r.votes[1], m) for r, m in with_mark if len(r.votes) >= 2]),
         "length_at_fixed_truth": {
             name: correlation([m for r, m in with_mark if r.right is truth],
                               [_length(r.case) for r, _ in with_mark if r.right is truth],
@@ -204,6 +203,21 @@ def binary_agreement(rows: Sequence[Binary], desk: Desk) -> dict[str, Any]:
             for name, truth in (("right", True), ("wrong", False))
         },
     }  # fmt: skip
+
+
+def _annotators(rows: Sequence[tuple[bool, bool, float]]) -> dict[str, float | None] | None:
+    """From two people's votes and the judge's mark: how often the two agree, the AUC of one's vote against the other's,
+    for comparison, and that of the marks against one of them. Both are means over the two."""
+    if not rows:
+        return None
+    first, second, marks = [a for a, _, _ in rows], [b for _, b, _ in rows], [mark for _, _, mark in rows]
+    people = (auc([float(a) for a in first], second), auc([float(b) for b in second], first))
+    judge = (auc(marks, first), auc(marks, second))
+    return {
+        "agree": sum(a == b for a, b in zip(first, second, strict=True)) / len(rows),
+        "auc": mean([value for value in people if value is not None]),
+        "judge": mean([value for value in judge if value is not None]),
+    }
 
 
 def pairwise_agreement(pairs: Sequence[Pair], desk: Desk) -> dict[str, Any]:

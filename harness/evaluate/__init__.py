@@ -48,6 +48,8 @@ class Parts:
     leakage: Mapping[str, Sequence[str]] | None = None
     """Of a model that was trained on pairs which are known: what each question shares with them, by question id
     (`finetuning.leakage`); questions that share nothing are not in it."""
+    judged_with: int = 1
+    """How many runs the judge marked together; its usage is that of all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +229,7 @@ def conclude(
             "answer": sum(sample.answer.answer_tokens for sample in samples),
         },
         "usage": dict(parts.adapter.usage),
-        "judge_usage": dict(parts.judge.usage),
+        "judge_usage": {**parts.judge.usage, **({"runs": parts.judged_with} if parts.judged_with > 1 else {})},
         **({} if parts.leakage is None else {"leakage": _as_lists(parts.leakage)}),
         "seconds": round(seconds, 3),
         **host,

@@ -1,8 +1,8 @@
 """The last stage of a run: answers -> verdicts, from the store where they were given before.
 
-Runs that one judge marks can be marked together: answers to one question then stand in one batch, and what their
-prompts begin with (question, reference, passages) is computed once. A panel's members are asked as judges of their own,
-so what they said alone counts for the panel and the other way round.
+Runs whose judge sees passages can be marked together: answers to one question then stand in one batch, and what their
+prompts begin with (question and passages, the longest part of them) is computed once. A panel's members are asked as
+judges of their own, so what they said alone counts for the panel and the other way round.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from harness.records import Answer, JudgeItem, Passage, Question, StopReason, Ta
 from harness.statistics import mean
 from harness.store import Store
 
-__all__ = ["ToMark", "mark", "mark_together", "target_of"]
+__all__ = ["ToMark", "mark", "mark_together", "sees_passages", "target_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,13 @@ def key_of_verdict(judge: Judge, item: JudgeItem) -> str:
 def target_of(plan: TaskPlan, question: Question) -> str:
     """The one reference that the judge sees and that samples show."""
     return render(plan.doc_to_target, references=question.references, question=question.text, doc=question.row)
+
+
+def sees_passages(judge: Judge) -> bool:
+    """Whether its mark depends on them."""
+    question = Question("", "", ("",))
+    shown = JudgeItem("", question, "", "", (Passage("", 0, 0, "", "", 1, 0.0),), judge.criteria[0], 0)
+    return judge.depends_on(shown) != judge.depends_on(replace(shown, passages=()))
 
 
 def mark(
@@ -129,19 +136,19 @@ def _single(
 
 
 def _in_order(items: Mapping[str, JudgeItem]) -> list[str]:
-    """Long items first, since a batch pads to its longest; answers to one question side by side, and the criteria and
-    repeats of an answer, since they share what their prompts begin with."""
+    """Long items first, since a batch pads to its longest; what prompts begin with side by side, then the criteria and
+    repeats of an answer, since they share it."""
 
-    def asked(item: JudgeItem) -> tuple[str, str]:
-        return item.question.id, item.question.text
+    def begins(item: JudgeItem) -> tuple[str, ...]:
+        return item.question.text, item.reference, *(passage.text for passage in item.passages)
 
-    longest: dict[tuple[str, str], int] = {}
+    longest: dict[tuple[str, ...], int] = {}
     for item in items.values():
-        longest[asked(item)] = max(longest.get(asked(item), 0), len(item.answer))
+        longest[begins(item)] = max(longest.get(begins(item), 0), len(item.answer))
 
     def place(key: str) -> tuple[Any, ...]:
         item = items[key]
-        rest = (-len(item.answer), item.answer, item.criterion, item.repeat)
-        return (-longest[asked(item)], *asked(item), *rest)
+        shared = begins(item)
+        return -longest[shared], shared, -len(item.answer), item.answer, item.criterion, item.repeat, key
 
     return sorted(items, key=place)

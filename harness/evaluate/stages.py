@@ -196,7 +196,12 @@ def complete(
     if len(records) < len(wanted):
         size = batch_size()
         for first in range(0, len(wanted), size):
-            batch = [key for key in wanted[first : first + size] if key not in records]
+            missing = [key for key in wanted[first : first + size] if key not in records]
+            by_others = store.get(kind, missing)  # another process may be at work on the same
+            records.update(by_others)
+            if by_others:
+                progress.advance(len(by_others))
+            batch = [key for key in missing if key not in by_others]
             if not batch:
                 continue
             computed: dict[str, Any] = {}

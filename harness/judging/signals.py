@@ -16,9 +16,10 @@ from typing import Any
 
 from harness.schema import SIGNALS
 
-__all__ = ["NAMES", "VERSION", "signals"]
+__all__ = ["NAMES", "VERSION", "content_words", "signals", "words"]
 
-VERSION = 1
+VERSION = 2
+"""Raise it when the same texts would give other values. 2: words replaced or denied in place."""
 NAMES = SIGNALS
 
 _WORD = re.compile(r"[^\W_]+(?:[.,']\d+)*")
@@ -38,6 +39,9 @@ _ABSTAINS = re.compile(
     r"|no (?:information|answer)|unable to|as an ai|does not (?:say|specify|mention))\b",
     re.IGNORECASE,
 )
+_DENYING = frozenset(("no", "not", "never", "none", "neither", "nor", "cannot", "without"))
+_DENIES_WITHIN = 4  # words: "it is not so that …"
+_LONGER_BY = 3  # words that a replacement may have more than what it replaces; else something is inserted
 _NEGATION = re.compile(r"\b(?:no|not|never|none|neither|nor|cannot|without|\w+n't)\b", re.IGNORECASE)
 
 Encoder = Callable[[Sequence[str]], Any]
@@ -54,6 +58,10 @@ def words(text: str) -> list[str]:
             word = ordinal[1]
         found.append(_NUMBERS.get(word, word))
     return [word for word in found if word not in ("a", "an", "the")]
+
+
+def content_words(text: str) -> set[str]:
+    return {word for word in words(text) if word not in _STOP}
 
 
 def _share(part: Counter[str], whole: Counter[str]) -> float:
@@ -81,6 +89,27 @@ def _fuzzy(wanted: Sequence[str], said: Sequence[str]) -> float:
     return sum(1.0 if w in have else float(bool(difflib.get_close_matches(w, have, 1, 0.8))) for w in wanted) / len(
         wanted
     )
+
+
+def _in_place(wanted: Sequence[str], said: Sequence[str]) -> dict[str, float]:
+    """What an answer that goes along with the reference changes in it, by aligning the two: whether a word of content
+    is `replaced` where the words around it are the reference's, and whether a stretch of it is `denied`. Of an answer
+    in other words alignment tells nothing: where less than half of the reference stands in it in order, both are 0."""
+    steps = difflib.SequenceMatcher(None, wanted, said, autojunk=False).get_opcodes()
+    replaced = denied = False
+    if 2 * sum(i_end - i for kind, i, i_end, _, _ in steps if kind == "equal") < len(wanted):
+        steps = []
+    for place, (kind, i, i_end, j, j_end) in enumerate(steps):
+        before, after = (steps[n] if 0 <= n < len(steps) else ("", 0, 0, 0, 0) for n in (place - 1, place + 1))
+        kept_before, kept_after = (step[2] - step[1] if step[0] == "equal" else 0 for step in (before, after))
+        if kind == "replace" and (min(kept_before, kept_after) > 0 or max(kept_before, kept_after) > 1):
+            gone = [w for w in wanted[i:i_end] if w not in _STOP and w not in said]
+            new = [w for w in said[j:j_end] if w not in _STOP and w not in wanted]
+            replaced = replaced or bool(gone and new and j_end - j <= i_end - i + _LONGER_BY)
+        if kind in ("insert", "replace") and kept_after > 1:
+            denying = any(w in _DENYING or w.endswith("n't") for w in said[max(j, j_end - _DENIES_WITHIN) : j_end])
+            denied = denied or (denying and not _DENYING & set(wanted))
+    return {"replaced": float(replaced), "denied": float(denied)}
 
 
 def _against(reference: str, answer: str, question: set[str]) -> dict[str, float]:
@@ -115,6 +144,7 @@ def _against(reference: str, answer: str, question: set[str]) -> dict[str, float
         "first_recall": _share(Counter(said[:12]), Counter(content)),
         "log_reference_words": math.log1p(len(wanted)),
         "longer": math.log1p(len(said)) - math.log1p(len(wanted)),
+        **_in_place(wanted, said),
     }
 
 
