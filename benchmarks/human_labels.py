@@ -13,9 +13,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.audit.people import BINARY, Binary, read_binary
+from harness.audit.people import BINARY, Binary, annotator_auc, read_binary
 from harness.judging.signals import content_words, words
-from harness.statistics import auc, mean
 from harness.tables import markdown_table
 
 EVERYTHING = 1_000_000
@@ -33,12 +32,6 @@ def share(rows: Sequence[Binary], right: bool) -> str:
     return f"{sum(row.right is right for row in rows)} of {len(rows)}"
 
 
-def annotator_auc(rows: Sequence[Binary]) -> float | None:
-    votes = [row.votes for row in rows if len(row.votes) >= 2]
-    both_ways = [auc([float(v[a]) for v in votes], [v[b] for v in votes]) for a, b in ((0, 1), (1, 0))]
-    return mean([value for value in both_ways if value is not None])
-
-
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--data", type=Path, required=True)
@@ -47,7 +40,8 @@ def main() -> None:
     for name, file in BINARY.items():
         rows = read_binary(options.data / file, EVERYTHING, 0)
         exact, apart = [r for r in rows if is_a_reference(r)], [r for r in rows if shares_nothing(r)]
-        among = annotator_auc(rows)
+        votes = [row.votes for row in rows if len(row.votes) >= 2]
+        among = annotator_auc([v[0] for v in votes], [v[1] for v in votes])
         table.append([name, share(exact, False), share(apart, True), "–" if among is None else f"{among:.3f}"])
     heads = ["judgements", "a reference, called wrong", "nothing shared, called right", "annotator against annotator"]
     print(markdown_table(heads, table, [False, True, True, True]))

@@ -32,6 +32,7 @@ __all__ = [
     "PAIRWISE",
     "Binary",
     "Pair",
+    "annotator_auc",
     "binary_agreement",
     "pairwise_agreement",
     "read_binary",
@@ -205,17 +206,22 @@ def binary_agreement(rows: Sequence[Binary], desk: Desk) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def annotator_auc(first: Sequence[bool], second: Sequence[bool]) -> float | None:
+    """AUC of one annotator's votes against the other's; the mean of both ways."""
+    both_ways = (auc([float(a) for a in first], second), auc([float(b) for b in second], first))
+    return mean([value for value in both_ways if value is not None])
+
+
 def _annotators(rows: Sequence[tuple[bool, bool, float]]) -> dict[str, float | None] | None:
     """From two people's votes and the judge's mark: how often the two agree, the AUC of one's vote against the other's,
     for comparison, and that of the marks against one of them. Both are means over the two."""
     if not rows:
         return None
     first, second, marks = [a for a, _, _ in rows], [b for _, b, _ in rows], [mark for _, _, mark in rows]
-    people = (auc([float(a) for a in first], second), auc([float(b) for b in second], first))
     judge = (auc(marks, first), auc(marks, second))
     return {
         "agree": sum(a == b for a, b in zip(first, second, strict=True)) / len(rows),
-        "auc": mean([value for value in people if value is not None]),
+        "auc": annotator_auc(first, second),
         "judge": mean([value for value in judge if value is not None]),
     }
 
