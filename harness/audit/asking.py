@@ -53,7 +53,11 @@ class Desk:
         answers = [Answer(case.id, case.answer, StopReason.EOS, 0, 0) for case in cases]
         told = ToMark(_PLAN, questions, [case.passages for case in cases], answers)
         verdicts = mark(told, self.judge, self._store, self._progress, criteria)
-        return {
-            case.id: Asked({c: [v for v in of_case if v.criterion == c] for c in {v.criterion: None for v in of_case}})
-            for case, of_case in zip(cases, verdicts, strict=True)
-        }
+        return {case.id: Asked(_by_criterion(of_case)) for case, of_case in zip(cases, verdicts, strict=True)}
+
+
+def _by_criterion(verdicts: Sequence[Verdict]) -> dict[str, list[Verdict]]:
+    found: dict[str, list[Verdict]] = {}
+    for verdict in verdicts:
+        found.setdefault(verdict.criterion, []).append(verdict)
+    return found

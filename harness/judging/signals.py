@@ -42,7 +42,7 @@ _ABSTAINS = re.compile(
 _DENYING = frozenset(("no", "not", "never", "none", "neither", "nor", "cannot", "without"))
 _DENIES_WITHIN = 4  # words: "it is not so that …"
 _LONGER_BY = 3  # words that a replacement may have more than what it replaces; else something is inserted
-_NEGATION = re.compile(r"\b(?:no|not|never|none|neither|nor|cannot|without|\w+n't)\b", re.IGNORECASE)
+_NEGATION = re.compile(rf"\b(?:{'|'.join(sorted(_DENYING))}|\w+n't)\b", re.IGNORECASE)
 
 Encoder = Callable[[Sequence[str]], Any]
 
@@ -107,8 +107,8 @@ def _in_place(wanted: Sequence[str], said: Sequence[str]) -> dict[str, float]:
             new = [w for w in said[j:j_end] if w not in _STOP and w not in wanted]
             replaced = replaced or bool(gone and new and j_end - j <= i_end - i + _LONGER_BY)
         if kind in ("insert", "replace") and kept_after > 1:
-            denying = any(w in _DENYING or w.endswith("n't") for w in said[max(j, j_end - _DENIES_WITHIN) : j_end])
-            denied = denied or (denying and not _DENYING & set(wanted))
+            denying = _DENYING.intersection(said[max(j, j_end - _DENIES_WITHIN) : j_end])
+            denied = denied or bool(denying and not _DENYING.intersection(wanted))
     return {"replaced": float(replaced), "denied": float(denied)}
 
 
