@@ -13,7 +13,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.audit.people import BINARY, Binary, annotator_auc, read_binary
+from harness.auditing.people import BINARY, Binary, annotator_auc, read_binary
 from harness.judging.signals import content_words, words
 from harness.tables import markdown_table
 

@@ -1,8 +1,8 @@
-"""Does the mean of sampled marks converge to the expected score, and what does each cost?
+"""Does the mean of sampled scores converge to the expected score, and what does each cost?
 
     python -m benchmarks.judge_convergence --data ../shared/data/judge_meta --items 200 --repeats 40
 
-Marks answers that people have judged by the embedded model, once by `expected_score` (one forward pass) and so many
+Scores answers that people have judged by the embedded model, once by `expected_score` (one forward pass) and so many
 times by sampling one token, from the same distribution. Prints, for 1, 3, 10, … repeats, how far the sampled means lie
 from the expected scores and how far they should; seconds and prompt tokens of both; and draws the figure.
 """
@@ -14,34 +14,39 @@ import math
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
-from harness.adapters.bases import BaseHolder
-from harness.audit.asking import Case, Desk
-from harness.audit.people import read_binary
-from harness.build import ModelOverrides, build_judge
+from harness.auditing.cached_judge import CachedJudge, Case, CaseScores
+from harness.auditing.people import read_binary
+from harness.build.judges import build_judge
+from harness.build.resources import ModelOptions, Resources
 from harness.cache import cache_folder
-from harness.cli.console import make_progress
-from harness.registry import Catalog
-from harness.schema import JudgeEntry
+from harness.entries.catalog import Catalog
+from harness.entries.judge import GEvalJudgeEntry, ResolvedJudge
+from harness.interfaces import Usage
+from harness.reports.progress import make_progress
 from harness.store import Store
 
 CRITERION = "accuracy"
 
 
-def asked_of(entry: JudgeEntry, cases: list[Case], store: Store) -> tuple[dict[str, Any], float, Any]:
-    judge = build_judge(Catalog([]), entry, "", cache_folder(), ModelOverrides(holder=BaseHolder()))
+def asked_of(entry: ResolvedJudge, cases: list[Case], store: Store) -> tuple[dict[str, CaseScores], float, Usage]:
+    resources = Resources(cache=cache_folder(), progress=make_progress())
+    judge = build_judge(entry, "", resources, ModelOptions())
     judge.prepare()
     started = time.monotonic()
-    found = Desk(judge, store, make_progress()).ask(cases, [CRITERION])
+    found = CachedJudge(judge, store, resources.progress).scores(cases, [CRITERION])
     seconds, usage = time.monotonic() - started, judge.usage
     judge.close()
     return found, seconds, usage
 
 
-def one_token(entry: JudgeEntry, repeats: int) -> JudgeEntry:
+def one_token(judge: ResolvedJudge, repeats: int) -> ResolvedJudge:
+    """The judge with replies of one token."""
+    entry = judge.entry
+    assert isinstance(entry, GEvalJudgeEntry)
     decoding = entry.generation_kwargs.model_copy(update={"max_gen_toks": 1, "do_sample": True, "temperature": 1.0})
-    return entry.model_copy(update={"repeats": repeats, "generation_kwargs": decoding, "judge": "one-token"})
+    own = {"repeats": repeats, "generation_kwargs": decoding, "judge": "one-token"}
+    return judge.model_copy(update={"entry": entry.model_copy(update=own)})
 
 
 def main() -> None:
@@ -54,20 +59,23 @@ def main() -> None:
     catalog = Catalog([])
     cases = [row.case for row in read_binary(options.data / "evouna_nq.jsonl", options.items, 0)]
     with tempfile.TemporaryDirectory() as folder, Store(Path(folder) / "store.sqlite") as store:
-        expected, fast, few = asked_of(catalog.judge("geval-smollm2-expected"), cases, store)
-        sampled, slow, many = asked_of(one_token(catalog.judge("geval-smollm2"), options.repeats), cases, store)
+        expected, fast, few = asked_of(catalog.resolved_judge("geval-smollm2-expected"), cases, store)
+        sampled, slow, many = asked_of(
+            one_token(catalog.resolved_judge("geval-smollm2"), options.repeats), cases, store
+        )
     rows = []
     for case in cases:
-        target = expected[case.id].mark(CRITERION)
-        marks = [v.score for v in sampled[case.id].verdicts[CRITERION] if v.score is not None]
-        if target is not None and len(marks) >= 2:
-            rows.append((target, marks))
+        target = expected[case.id].mean(CRITERION)
+        values = [s.value for s in sampled[case.id].by_criterion[CRITERION] if s.value is not None]
+        if target is not None and len(values) >= 2:
+            rows.append((target, values))
     report(rows, options.repeats, options.figure)
-    given = sum(len(marks) for _, marks in rows)
-    print(f"{len(rows)} of {len(cases)} items; {given} of {len(cases) * options.repeats} sampled replies were marks")
+    scored = sum(len(values) for _, values in rows)
+    asked = len(cases) * options.repeats
+    print(f"{len(rows)} of {len(cases)} items; {scored} of {asked} sampled replies were scores")
     for name, seconds, usage in (("expected_score", fast, few), (f"{options.repeats} samples", slow, many)):
-        computed, wanted = usage["prompt_tokens_computed"], usage["prompt_tokens_asked"]
-        print(f"{name}: {seconds:.0f} s; prompt tokens {computed:,.0f} computed of {wanted:,.0f} asked for")
+        computed, asked = usage["prompt_tokens_computed"], usage["prompt_tokens_asked"]
+        print(f"{name}: {seconds:.0f} s; prompt tokens {computed:,.0f} computed of {asked:,.0f} asked for")
 
 
 def report(rows: list[tuple[float, list[float]]], repeats: int, figure: Path) -> None:
@@ -76,12 +84,12 @@ def report(rows: list[tuple[float, list[float]]], repeats: int, figure: Path) ->
     measured, predicted = [], []
     for n in sizes:
         errors, squares = [], []
-        for target, marks in rows:
-            part = marks[:n]
+        for target, values in rows:
+            part = values[:n]
             if len(part) < n and len(part) < 2:
                 continue
-            centre = sum(marks) / len(marks)
-            variance = sum((mark - centre) ** 2 for mark in marks) / (len(marks) - 1)
+            centre = sum(values) / len(values)
+            variance = sum((value - centre) ** 2 for value in values) / (len(values) - 1)
             errors.append(sum(part) / len(part) - target)
             squares.append(variance / len(part))
         measured.append(math.sqrt(sum(e * e for e in errors) / len(errors)))
@@ -103,7 +111,7 @@ def draw(sizes: list[int], measured: list[float], predicted: list[float], figure
     axes.loglog(sizes, measured, "o-", color="tab:blue", label="measured: mean of n samples − expected score")
     axes.loglog(sizes, predicted, "--", color="0.5", label="predicted: σ/√n")
     axes.set(
-        xlabel="sampled repeats n", ylabel="root mean square (marks)", title="Sampled means and the expected score"
+        xlabel="sampled repeats n", ylabel="root mean square (points)", title="Sampled means and the expected score"
     )
     axes.set_xticks(sizes, [str(n) for n in sizes])
     axes.minorticks_off()

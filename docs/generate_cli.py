@@ -29,7 +29,12 @@ def _rows(parser: argparse.ArgumentParser) -> Iterator[str]:
         if isinstance(action, argparse._HelpAction):
             continue
         must = " (required)" if action.required and action.option_strings else ""
-        yield f"| {_flags(action)} | {(action.help or '').replace('|', chr(92) + '|')}{must} |"
+        yield f"| {_cell(_flags(action))} | {_cell(action.help or '')}{must} |"
+
+
+def _cell(text: str) -> str:
+    """A table's cell, in which a `|` would begin the next."""
+    return text.replace("|", "\\|")
 
 
 def page() -> str:

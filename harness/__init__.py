@@ -1,7 +1,41 @@
 """Does fine-tuning help my RAG system, how sure are we, and if not, why?
 
-`harness eval --task bioasq --model mistral-lora-500` is the main door; `docs/architecture.md` is the map.
+`harness eval --task bioasq --model mistral-lora-500` is the main door; `docs/python.md` has the same for Python, and
+`docs/architecture.md` is the map. Names are imported when they are first used: `import harness` loads nothing heavy.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from harness.api import audit, evaluate, finetune, leaderboard, load_run, rejudge
+    from harness.evaluation.folder import Run
+    from harness.finetuning.job import Checkpoint
+
 __version__ = "0.1.0"
-__all__ = ["__version__"]
+__all__ = [
+    "Checkpoint",
+    "Run",
+    "__version__",
+    "audit",
+    "evaluate",
+    "finetune",
+    "leaderboard",
+    "load_run",
+    "rejudge",
+]
+
+_HOMES = {"Run": "harness.evaluation.folder", "Checkpoint": "harness.finetuning.job"}
+
+
+def __getattr__(name: str) -> object:
+    if name.startswith("__") or name not in __all__:
+        raise AttributeError(f"module 'harness' has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(_HOMES.get(name, "harness.api")), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -15,7 +15,6 @@ import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 from harness.digests import digest_of, digest_of_file
 from harness.errors import UsageError
@@ -30,7 +29,9 @@ def cache_folder() -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UsageError(f"cache folder {folder}: {error.strerror}; set HARNESS_CACHE to a folder of yours") from error
+        raise UsageError(
+            f"cache folder {folder}: {error.strerror}; set HARNESS_CACHE to a folder that you can write to"
+        ) from error
     return folder
 
 
@@ -52,21 +53,21 @@ def remembered_digest(file: Path, cache: Path) -> str:
     return digest
 
 
-def build_once(cache: Path, kind: str, depends_on: Mapping[str, Any], build: Callable[[Path], None]) -> Path:
+def build_once(cache: Path, kind: str, depends_on: Mapping[str, object], build: Callable[[Path], None]) -> Path:
     """The folder `cache/kind/<digest>`, made by `build(folder)` when it is not there yet."""
-    place = cache / kind / digest_of(depends_on)[:32]
-    if place.is_dir():
-        return place
-    place.parent.mkdir(parents=True, exist_ok=True)
-    workshop = Path(tempfile.mkdtemp(prefix=".building-", dir=place.parent))
+    target = cache / kind / digest_of(depends_on)[:32]
+    if target.is_dir():
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    work_dir = Path(tempfile.mkdtemp(prefix=".building-", dir=target.parent))
     try:
-        build(workshop)
-        (workshop / "depends_on.json").write_text(json.dumps(depends_on, indent=1, sort_keys=True), encoding="utf-8")
+        build(work_dir)
+        (work_dir / "depends_on.json").write_text(json.dumps(depends_on, indent=1, sort_keys=True), encoding="utf-8")
         try:
-            os.rename(workshop, place)
+            os.rename(work_dir, target)
         except OSError:  # somebody else was first
-            if not place.is_dir():
+            if not target.is_dir():
                 raise
     finally:
-        shutil.rmtree(workshop, ignore_errors=True)
-    return place
+        shutil.rmtree(work_dir, ignore_errors=True)
+    return target

@@ -10,18 +10,17 @@ import hashlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 __all__ = ["canonical", "digest_of", "digest_of_file", "digest_of_lines", "seed_of", "short"]
 
 
-def canonical(value: Any) -> str:
-    """JSON with sorted keys, no spaces, text as it is. Raises `TypeError` or `ValueError` for what JSON has not
-    (sets, NaN): an identity must never depend on how such a thing happens to print."""
+def canonical(value: object) -> str:
+    """JSON with sorted keys, no spaces, text as it is. Raises `TypeError` or `ValueError` for what JSON cannot
+    hold (sets, NaN): an identity must never depend on how such a thing happens to print."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
-def digest_of(value: Any) -> str:
+def digest_of(value: object) -> str:
     """SHA-256 of the canonical JSON of `value`, 64 hex digits."""
     return hashlib.sha256(canonical(value).encode()).hexdigest()
 

@@ -38,21 +38,21 @@ def fit_prompts(
     system: str | None,
     items: Sequence[tuple[Question, Sequence[Passage]]],
     formatter: Formatter,
-    rooms: Sequence[int],
+    token_budgets: Sequence[int],
 ) -> list[FittedPrompt]:
-    """One prompt an item, each of at most its `rooms` tokens where that can be."""
+    """One prompt an item, each of at most its token budget where that can be."""
     kept = [len(passages) for _, passages in items]
     result: list[FittedPrompt | None] = [None] * len(items)
     while open_items := [number for number, prompt in enumerate(result) if prompt is None]:
         texts = []
         for number in open_items:
             question, passages = items[number]
-            messages = chat(template, system, question.text, passages[: kept[number]], dict(question.row))
+            messages = chat(template, system, question.text, passages[: kept[number]], question.row)
             texts.append(formatter.format_prompt(messages))
         for number, text, tokens in zip(open_items, texts, formatter.count_tokens(texts), strict=True):
-            if tokens <= rooms[number] or kept[number] == 0:
+            if tokens <= token_budgets[number] or kept[number] == 0:
                 dropped = len(items[number][1]) - kept[number]
-                result[number] = FittedPrompt(text, tokens, dropped, tokens <= rooms[number])
+                result[number] = FittedPrompt(text, tokens, dropped, tokens <= token_budgets[number])
             else:
                 kept[number] -= 1
     return [prompt for prompt in result if prompt is not None]

@@ -1,7 +1,8 @@
 """Fetches files from the Hugging Face hub, once, and says in one line what went wrong.
 
-The client libraries let a 429 or a 503 reach the caller as "file not found", a slow server as a time-out and a cut body
-as a protocol error. So one plain request asks the hub about the repository first; what it answers is told as it is.
+The client libraries let a 429 or a 503 reach the caller as "file not found", a slow server as a time-out and a lost
+connection as a protocol error. So one plain request asks the hub about the repository first; its answer is reported
+as it is.
 What was fetched whole is noted in our cache and used from then on without asking anybody, so a dead hub costs nothing.
 """
 
@@ -11,12 +12,17 @@ import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from types import ModuleType
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from harness.cache import cache_folder
 from harness.digests import digest_of
 from harness.errors import HarnessError, MissingPart
 from harness.extras import require
+from harness.files import JsonObject
+
+if TYPE_CHECKING:
+    from httpx2 import Response
 
 __all__ = ["HubError", "Snapshot", "snapshot"]
 
@@ -41,7 +47,7 @@ def snapshot(repository: str, revision: str, patterns: Sequence[str], kind: Lite
     Raises `HubError`: not there, gated, too many requests, hub down or slow, connection cut, or offline."""
     hub, constants = require("huggingface_hub"), require("huggingface_hub.constants")
     label = f"{repository}@{revision[:8] if re.fullmatch('[0-9a-f]{40}', revision) else revision}"
-    ask: dict[str, Any] = {
+    ask: JsonObject = {
         "repo_id": repository,
         "repo_type": kind,
         "revision": revision,
@@ -74,7 +80,7 @@ def _kept(note: Path) -> Snapshot | None:
     return Snapshot(folder, folder.name) if all((folder / name).is_file() for name in kept["files"]) else None
 
 
-def _offline(hub: Any, label: str, ask: dict[str, Any]) -> Snapshot:
+def _offline(hub: ModuleType, label: str, ask: JsonObject) -> Snapshot:
     """A cache that somebody else filled, taken if no numbered shard of it is missing."""
     try:
         folder = Path(hub.snapshot_download(**ask, local_files_only=True))
@@ -109,7 +115,7 @@ def _ask_hub(label: str, repository: str, revision: str, kind: str) -> None:
         raise _refused(answer, label)
 
 
-def _refused(answer: Any, label: str) -> HubError:
+def _refused(answer: Response, label: str) -> HubError:
     code, hint = answer.status_code, answer.headers.get("x-error-code", "")
     if code in (401, 403):
         if hint == "GatedRepo":
@@ -126,9 +132,7 @@ def _refused(answer: Any, label: str) -> HubError:
         return HubError(
             f"{label}: too many requests to the hub (429); try again {when}, or run `hf auth login` for a higher limit"
         )
-    return HubError(
-        f"{label}: the hub is in trouble ({code}); try again later, or set HF_HUB_OFFLINE=1 to use the cache"
-    )
+    return HubError(f"{label}: the hub returned {code}; try again later, or set HF_HUB_OFFLINE=1 to use the cache")
 
 
 def _explained(error: BaseException, label: str) -> HarnessError:
@@ -150,7 +154,7 @@ def _explained(error: BaseException, label: str) -> HarnessError:
             )
         if isinstance(each, httpx.RemoteProtocolError | httpx.ReadError | httpx.WriteError):
             return HubError(
-                f"{label}: the connection to the hub was cut while fetching; run the same command again, it goes on"
+                f"{label}: the connection to the hub was lost while fetching; run the same command again, it resumes"
             )
         if isinstance(each, httpx.ConnectError):
             return HubError(

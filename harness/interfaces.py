@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from harness.files import JsonObject
 from harness.records import (
     Answer,
     Document,
@@ -15,10 +17,17 @@ from harness.records import (
     Query,
     Question,
     Request,
-    Verdict,
+    Score,
 )
 
+if TYPE_CHECKING:
+    import numpy as np
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
 __all__ = [
+    "Description",
+    "Encoder",
+    "Gated",
     "Identity",
     "Judge",
     "ModelAdapter",
@@ -28,11 +37,18 @@ __all__ = [
     "Retriever",
     "SingleJudge",
     "Source",
+    "Trainable",
+    "Usage",
+    "Weights",
 ]
 
-Identity = Mapping[str, Any]
+Identity = Mapping[str, object]
 """All that a result of this part depends on, as plain JSON values. It is hashed into keys and printed in manifests,
 so it holds digests and settings, never a path or a time."""
+Description = Mapping[str, object]
+"""What people are told of a part: names, paths, arguments, licence. No result depends on it."""
+Usage = Mapping[str, float]
+"""What was used and paid for in this process, for the manifest; empty where nothing is counted."""
 
 
 class Source(Protocol):
@@ -58,6 +74,26 @@ class Retriever(Protocol):
         """For each query at most `top_k` passages, best first; equal scores in order of document id and offset."""
 
 
+class Encoder(Protocol):
+    """A sentence encoder: texts to unit vectors, float32 (texts, dimensions)."""
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray: ...
+
+
+class Weights(Protocol):
+    """Where a model's weights come from: the hub, a folder, a file in a package."""
+
+    @property
+    def label(self) -> str:
+        """What people call it: the repository, the folder, the file."""
+
+    @property
+    def identity(self) -> Identity: ...
+
+    def folder(self) -> Path:
+        """The files in the hub's layout, fetched or converted if need be."""
+
+
 class ModelAdapter(Protocol):
     """A model that answers. Nothing heavy happens before `generate` or `count_tokens` is called."""
 
@@ -68,27 +104,31 @@ class ModelAdapter(Protocol):
     def identity(self) -> Identity: ...
 
     @property
-    def description(self) -> Mapping[str, Any]:
-        """For people and manifests: engine, arguments, licence."""
+    def description(self) -> Description: ...
 
     @property
-    def usage(self) -> Mapping[str, float]:
-        """What was used and paid for in this process, for the manifest; empty where nothing is counted."""
+    def usage(self) -> Usage: ...
 
     @property
     def window(self) -> int:
         """Tokens that prompt and answer may have together."""
 
     @property
-    def loads(self) -> str:
-        """What is in memory when this adapter works: adapters with the same text share it."""
+    def weights_key(self) -> str:
+        """Names what is in memory when this adapter works: adapters with the same key share it."""
 
     @property
     def fixed_batch_size(self) -> int | None:
         """The batch size that the entry or the user set; None where it is to be measured."""
 
+    @property
+    def training_record(self) -> JsonObject:
+        """The manifest of the training that made this checkpoint; empty for a base, and for a checkpoint that was not
+        trained by `harness finetune`."""
+
     def prepare(self) -> None:
-        """Fetches what will be needed, so that what is missing is known before work begins. Raises `MissingPart`."""
+        """Fetches and checks what will be needed, so that what is missing is known before work begins. Raises
+        `MissingPart`, and `CheckpointMismatch` for a LoRA checkpoint that does not pass the gate."""
 
     def format_prompt(self, messages: Sequence[Message], reply_prefix: str = "") -> str:
         """The final prompt, in the model's own chat form, BOS included where the model wants one; `reply_prefix` is
@@ -107,6 +147,42 @@ class ModelAdapter(Protocol):
 
 
 @runtime_checkable
+class Trainable(ModelAdapter, Protocol):
+    """A base model that LoRA checkpoints can be trained on. Prompts in training are those of evaluation."""
+
+    @property
+    def tokenizer(self) -> PreTrainedTokenizerBase: ...
+
+    @property
+    def tokenizer_record(self) -> JsonObject:
+        """What of the tokenizer must be the same in training and evaluation."""
+
+    @property
+    def has_chat_template(self) -> bool: ...
+
+    @property
+    def prompt_start_ids(self) -> list[int]:
+        """The first two token ids of an encoded prompt: a doubled BOS shows there."""
+
+    def completion(self, answer: str) -> str:
+        """What follows a prompt in training: the answer, ended by the token that ends a turn."""
+
+    def encode_pair(self, prompt: str, completion: str) -> tuple[list[int], list[int]]:
+        """Token ids of both; those of the prompt are the ones that it has in evaluation."""
+
+    def load_base(self) -> PreTrainedModel:
+        """The base, loaded anew."""
+
+
+@runtime_checkable
+class Gated(Protocol):
+    """A model that can tell what is wrong with its LoRA checkpoint."""
+
+    def faults(self) -> list[str]:
+        """A phrase for each fault; none for a checkpoint that passes, and for a base."""
+
+
+@runtime_checkable
 class OptionScorer(Protocol):
     """A model that can say how likely a given next text is."""
 
@@ -116,7 +192,7 @@ class OptionScorer(Protocol):
 
 
 class Judge(Protocol):
-    """Gives marks: a `SingleJudge` or a `Panel`."""
+    """Gives scores: a `SingleJudge` or a `Panel`."""
 
     @property
     def name(self) -> str: ...
@@ -131,16 +207,24 @@ class Judge(Protocol):
     def repeats(self) -> int: ...
 
     @property
-    def max_unscored(self) -> float:
-        """Share of unscored verdicts over which the run calls its judge broken."""
+    def scale(self) -> tuple[int, int]:
+        """The lowest and the highest score."""
 
     @property
-    def usage(self) -> Mapping[str, float]:
-        """As `ModelAdapter.usage`, of the judge's model."""
+    def sees_passages(self) -> bool:
+        """Whether its scores depend on the passages."""
 
-    def depends_on(self, item: JudgeItem) -> Mapping[str, Any]:
-        """What of an item this judge's mark depends on, as plain JSON values: with the judge's identity, the
-        criterion and the repeat it makes the verdict's key."""
+    @property
+    def max_unscored(self) -> float:
+        """Share of unscored repeats over which the run calls its judge broken."""
+
+    @property
+    def usage(self) -> Usage:
+        """Of the judge's model."""
+
+    def depends_on(self, item: JudgeItem) -> Identity:
+        """What of an item this judge's score depends on: with the judge's identity, the criterion and the repeat it
+        makes the score's key."""
 
     def prepare(self) -> None:
         """As `ModelAdapter.prepare`."""
@@ -154,28 +238,28 @@ class SingleJudge(Judge, Protocol):
 
     def batch_size(self, items: Sequence[JudgeItem]) -> int: ...
 
-    def judge(self, items: Sequence[JudgeItem]) -> Iterator[Verdict]: ...
+    def judge(self, items: Sequence[JudgeItem]) -> Iterator[Score]: ...
 
 
 @runtime_checkable
 class Panel(Judge, Protocol):
-    """A judge whose mark is made of other judges' marks."""
+    """A judge whose score is made of other judges' scores."""
 
     @property
     def members(self) -> Sequence[Judge]: ...
 
-    def combine(self, item: JudgeItem, marks: Sequence[float | None]) -> Verdict:
-        """The panel's verdict from its members' mean marks, in their order; None for a member that gave none."""
+    def combine(self, item: JudgeItem, values: Sequence[float | None]) -> Score:
+        """The panel's score from its members' mean scores, in their order; None for a member that gave none."""
 
 
 class Progress(Protocol):
-    """Told how far a stage is; the console draws it, a test ignores it."""
+    """Hears how far a stage is; the console draws it, a test ignores it."""
 
     def start(self, stage: str, total: int, done: int = 0) -> None:
         """A stage begins, `done` of its `total` items being in the store already."""
 
-    def advance(self, items: int, tokens: int = 0, said: str = "") -> None:
-        """`said` is shown beside the rates: the loss, in training."""
+    def advance(self, items: int, tokens: int = 0, detail: str = "") -> None:
+        """`detail` is shown beside the rates: the loss, in training."""
 
     def finish(self) -> None: ...
 

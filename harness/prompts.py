@@ -1,17 +1,17 @@
 """Jinja2 templates in a sandbox: what a task asks, what a judge is asked, what a row's reference is.
 
-A template knows its slots. Which slots a place offers and which it must use is said by `PLACES`; `problems_of` checks
-a template against them without rendering it, so that `harness validate` finds a missing slot before a run does.
+`PLACES` lists which slots each kind of template may use and which it must; `problems_of` checks a template against them
+without rendering it, so that `harness validate` finds a missing slot before a run does.
 `StrictUndefined`: a slot that is not there is an error, never an empty string.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, meta
+from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, meta
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from harness.errors import EntryError, near_names
@@ -45,7 +45,7 @@ _ENVIRONMENT = ImmutableSandboxedEnvironment(
 
 
 @lru_cache(maxsize=256)
-def _compiled(source: str) -> Any:
+def _compiled(source: str) -> Template:
     return _ENVIRONMENT.from_string(source)
 
 
@@ -57,15 +57,17 @@ def problems_of(source: str, place: str) -> list[str]:
     except TemplateSyntaxError as error:
         return [f"not a Jinja2 template (line {error.lineno}): {error.message}"]
     unknown = [
-        f"uses the slot {{{{ {name} }}}}, which is not there{near_names(name, offers)}; "
-        f"it has {', '.join(sorted(offers))}"
+        f"uses the slot {{{{ {name} }}}}, which does not exist here{near_names(name, offers)}; "
+        f"available: {', '.join(sorted(offers))}"
         for name in sorted(used - offers)
     ]
-    missing = [f"lacks the slot {{{{ {name} }}}}; without it the model never sees it" for name in sorted(needs - used)]
+    missing = [
+        f"must use the slot {{{{ {name} }}}}; without it the model never sees it" for name in sorted(needs - used)
+    ]
     return unknown + missing
 
 
-def render(source: str, **slots: Any) -> str:
+def render(source: str, **slots: object) -> str:
     """The template with its slots filled in. Raises `EntryError` when a slot or an attribute of one is not there."""
     try:
         return str(_compiled(source).render(**slots))
@@ -74,7 +76,7 @@ def render(source: str, **slots: Any) -> str:
 
 
 def chat(
-    template: str, system: str | None, question: str, passages: Sequence[Passage], row: dict[str, Any]
+    template: str, system: str | None, question: str, passages: Sequence[Passage], row: Mapping[str, object]
 ) -> list[Message]:
     """A task's prompt as chat messages: its system instruction, if any, then the rendered question."""
     user = render(template, question=question, passages=passages, doc=row).strip()

@@ -20,10 +20,10 @@ __all__ = [
     "Query",
     "Question",
     "Request",
+    "Score",
     "Span",
     "StopReason",
     "TaskPlan",
-    "Verdict",
 ]
 
 
@@ -134,7 +134,7 @@ class Decoding:
 
 @dataclass(frozen=True, slots=True)
 class TaskPlan:
-    """What a run does with a task: all that an entry says, as plain values, and what the command line adds."""
+    """What a run does with a task: all that its entry says, as plain values, with arm, limit and seed."""
 
     task: str
     alias: str
@@ -157,7 +157,7 @@ class StopReason(StrEnum):
     EOS = "eos"
     """The model ended its answer itself."""
     LIMIT = "limit"
-    """`max_gen_toks` cut the answer: it is truncated."""
+    """`max_gen_toks` ended the answer: it is truncated."""
     UNTIL = "until"
     """A stop string of the task ended it."""
     WINDOW = "window"
@@ -178,7 +178,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a model said to the request with that key."""
+    """A model's answer to the request with that key."""
 
     key: str
     text: str
@@ -198,7 +198,7 @@ class OptionRequest:
 
 @dataclass(frozen=True, slots=True)
 class JudgeItem:
-    """One mark that is wanted: one answer, one criterion, one repeat."""
+    """One score that is wanted: of one answer, for one criterion, in one repeat."""
 
     key: str
     question: Question
@@ -210,12 +210,12 @@ class JudgeItem:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """One mark of one answer. `score` None: unscored, and `reason` says why."""
+class Score:
+    """What a judge gives one answer for one criterion in one repeat. `value` None: unscored, and `reason` says why."""
 
     key: str
     criterion: str
     repeat: int
-    score: float | None
+    value: float | None
     reason: str = ""
     reply: str = ""

@@ -1,7 +1,7 @@
 """Everything expensive, computed once: a SQLite file of records under keys that say all they depend on.
 
 A record is `(kind, key) -> JSON`. What is in a key is decided where the record is made (`evaluate/stages.py`,
-`marking.py`) and written down in `docs/architecture.md`. The first record under a key stays: a later one is the same
+`scoring.py`) and written down in `docs/architecture.md`. The first record under a key stays: a later one is the same
 thing computed again. WAL with one writer at a time; a batch of records is one transaction, so a killed run leaves whole
 batches.
 """
@@ -19,9 +19,10 @@ from harness.errors import HarnessError
 
 __all__ = ["Kind", "Store"]
 
-Kind = Literal["passages", "prompts", "answers", "verdicts", "plans"]
-_KINDS: tuple[Kind, ...] = ("passages", "prompts", "answers", "verdicts", "plans")
-_FORMAT = 1
+Kind = Literal["passages", "prompts", "answers", "scores", "plans"]
+_KINDS: tuple[Kind, ...] = ("passages", "prompts", "answers", "scores", "plans")
+_FORMAT = 2
+"""2: scores were called verdicts before; a store of format 1 is renamed in place when it is opened."""
 _SLICE = 500  # keys a query; SQLite's limit of variables is higher everywhere
 
 
@@ -37,32 +38,40 @@ class Store:
             self._connection.execute("PRAGMA synchronous=NORMAL")
             self._prepare()
         except (sqlite3.DatabaseError, OSError) as error:
-            raise HarnessError(
-                f"{path}: not a store that can be used ({error}); move it away, or say --store"
-            ) from error
+            raise HarnessError(f"{path}: cannot be used as a store ({error}); move it away, or pass --store") from error
 
     def _prepare(self) -> None:
         (version,) = self._connection.execute("PRAGMA user_version").fetchone()
-        if version not in (0, _FORMAT):
+        if version not in (0, 1, _FORMAT):
             raise HarnessError(
-                f"{self.path}: written by another version of the harness (format {version}); say --store"
+                f"{self.path}: written by another version of the harness (format {version}); pass --store"
             )
+        if version == 1:
+            self._rename_verdicts()
         for kind in _KINDS:
             self._connection.execute(f"CREATE TABLE IF NOT EXISTS {kind} (key TEXT PRIMARY KEY, value TEXT NOT NULL)")
         self._connection.execute(f"PRAGMA user_version={_FORMAT}")
 
+    def _rename_verdicts(self) -> None:
+        """Two processes may open an old store at once: whoever comes second finds it done."""
+        self._connection.execute("BEGIN IMMEDIATE")
+        if self._connection.execute("PRAGMA user_version").fetchone() == (1,):
+            self._connection.execute("ALTER TABLE verdicts RENAME TO scores")
+            self._connection.execute(f"PRAGMA user_version={_FORMAT}")
+        self._connection.execute("COMMIT")
+
     def get(self, kind: Kind, keys: Iterable[str]) -> dict[str, Any]:
         """The records that are there, by key."""
-        wanted: Sequence[str] = list(dict.fromkeys(keys))
+        distinct: Sequence[str] = list(dict.fromkeys(keys))
         found: dict[str, Any] = {}
-        for first in range(0, len(wanted), _SLICE):
-            part = wanted[first : first + _SLICE]
-            marks = ",".join("?" * len(part))
-            rows = self._connection.execute(f"SELECT key, value FROM {kind} WHERE key IN ({marks})", part)
+        for first in range(0, len(distinct), _SLICE):
+            part = distinct[first : first + _SLICE]
+            slots = ",".join("?" * len(part))
+            rows = self._connection.execute(f"SELECT key, value FROM {kind} WHERE key IN ({slots})", part)
             found.update((key, json.loads(value)) for key, value in rows)
         return found
 
-    def put(self, kind: Kind, records: Mapping[str, Any]) -> None:
+    def put(self, kind: Kind, records: Mapping[str, object]) -> None:
         """Adds records in one transaction."""
         rows = [(key, json.dumps(value, ensure_ascii=False, allow_nan=False)) for key, value in records.items()]
         self._connection.execute("BEGIN IMMEDIATE")

@@ -30,7 +30,7 @@ class Silent:
     def start(self, stage: str, total: int, done: int = 0) -> None:
         self.stages.append((stage, total, done))
 
-    def advance(self, items: int, tokens: int = 0, said: str = "") -> None:
+    def advance(self, items: int, tokens: int = 0, detail: str = "") -> None:
         """Not needed."""
 
     def finish(self) -> None:

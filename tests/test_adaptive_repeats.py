@@ -1,4 +1,4 @@
-"""Fewer repeats for the same decision, on judges whose dice are known."""
+"""Fewer repeats for the same decision, on judges whose random numbers are known."""
 
 from __future__ import annotations
 
@@ -8,48 +8,45 @@ from pathlib import Path
 
 import pytest
 
-from harness.evaluate import Answered
-from harness.evaluate.adaptive import settled_repeats
-from harness.fitting import FittedPrompt
+from harness.evaluation.adaptive import settled_repeats
+from harness.evaluation.scoring import JudgeInput
 from harness.judging.scripted import ScriptedJudge
-from harness.records import Answer, Decoding, JudgeItem, Question, StopReason, TaskPlan, Verdict
+from harness.records import Answer, JudgeItem, Question, Score, StopReason
 from harness.store import Store
 from tests.conftest import Finished, Silent, write_entries
 
 Harness = Callable[..., Finished]
-PLAN = TaskPlan("t", "t", 1, "s", "", "{{ references[0] }}", None, False, 1, None, Decoding(), ())
 
 
-class Dice(ScriptedJudge):
-    """The mark that the answer names, plus noise of its own for each item and repeat."""
+class Noisy(ScriptedJudge):
+    """The score that the answer names, plus noise of its own for each item and repeat."""
 
-    def judge(self, items: Sequence[JudgeItem]) -> Iterator[Verdict]:
+    def judge(self, items: Sequence[JudgeItem]) -> Iterator[Score]:
         for item in items:
             self.judged.append(item)
             noise = random.Random(f"{item.question.id}{item.answer}{item.criterion}{item.repeat}").gauss(0, 1)
-            yield Verdict(item.key, item.criterion, item.repeat, float(item.answer) + noise)
+            yield Score(item.key, item.criterion, item.repeat, float(item.answer) + noise)
 
 
-def answered(mark: float, count: int = 30) -> tuple[TaskPlan, Answered]:
+def answered(score: float, count: int = 30) -> JudgeInput:
     questions = [Question(f"q{n}", f"What is {n}?", ("x",)) for n in range(count)]
-    answers = [Answer("", f"{mark + n / 1e6}", StopReason.EOS, 1, 1) for n in range(count)]
-    prompts = [FittedPrompt("p", 1, 0, True)] * count
-    return PLAN, Answered(questions, count, [()] * count, prompts, answers, 0.0)
+    answers = [Answer("", f"{score + n / 1e6}", StopReason.EOS, 1, 1) for n in range(count)]
+    return JudgeInput(["x"] * count, questions, [()] * count, answers)
 
 
 def test_a_clear_decision_needs_two_repeats_of_ten(store: Store) -> None:
-    judge = Dice([], repeats=10)
+    judge = Noisy([], repeats=10)
     assert settled_repeats([answered(2), answered(4)], judge, 0.05, store, Silent()) == 2
     assert len(judge.judged) == 2 * 2 * 2 * 30, "two models, two criteria, two repeats, thirty questions"
 
 
 def test_models_that_are_alike_are_told_apart_by_no_fewer_repeats_than_all(store: Store) -> None:
-    judge = Dice([], repeats=6)
+    judge = Noisy([], repeats=6)
     assert settled_repeats([answered(3), answered(3.0005)], judge, 0.05, store, Silent()) == 6
 
 
 def test_one_undecided_model_keeps_all_repeating(store: Store) -> None:
-    judge = Dice([], repeats=6)
+    judge = Noisy([], repeats=6)
     runs = [answered(3), answered(4.5), answered(3.0005)]
     assert settled_repeats(runs, judge, 0.05, store, Silent()) == 6
 
@@ -73,6 +70,6 @@ def test_the_flag_tells_how_many_repeats_were_needed(harness: Harness, entries: 
 
 @pytest.mark.parametrize("repeats", [1, 2])
 def test_with_two_repeats_there_is_nothing_to_save(repeats: int, store: Store) -> None:
-    judge = Dice([], repeats=repeats)
+    judge = Noisy([], repeats=repeats)
     assert settled_repeats([answered(2), answered(4)], judge, 0.05, store, Silent()) == repeats
     assert judge.judged == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,17 +16,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import mannwhitneyu
 
-from harness.audit import biases, injection, people, planted
-from harness.audit.asking import Asked, Case, Desk
-from harness.audit.audit import Extent, audit
-from harness.audit.card import verdict
-from harness.audit.stability import stability
-from harness.build import build_judge
+from harness.auditing import biases, injection, people, perturbations
+from harness.auditing.audit import Extent, Material, audit
+from harness.auditing.cached_judge import CachedJudge, Case, CaseScores
+from harness.auditing.card import verdict
+from harness.auditing.stability import stability
+from harness.build.judges import build_judge
+from harness.build.resources import ModelOptions, Resources
 from harness.digests import digest_of
+from harness.entries.catalog import Catalog
 from harness.errors import DataError
 from harness.judging.facts import FactsJudge
-from harness.records import JudgeItem, Passage, Question, Verdict
-from harness.registry import Catalog
+from harness.records import JudgeItem, Passage, Query, Question, Score
 from harness.sources.telecom.source import TelecomWorld
 from harness.statistics import (
     auc,
@@ -70,10 +72,10 @@ def test_variance_components_by_hand() -> None:
 
 
 def test_a_difference_that_is_length_alone_vanishes_at_one_length() -> None:
-    """Marks that rise with the words alone: Δ is not 0, the length-controlled Δ is; and a true difference stays."""
-    dice = np.random.default_rng(0)
-    base_words = dice.integers(20, 40, 400).astype(float)
-    words = base_words + dice.integers(-10, 30, 400)
+    """Scores that rise with the words alone: Δ is not 0, the length-controlled Δ is; and a true difference stays."""
+    rng = np.random.default_rng(0)
+    base_words = rng.integers(20, 40, 400).astype(float)
+    words = base_words + rng.integers(-10, 30, 400)
     bent = np.tanh((words - base_words) / np.sqrt(np.mean(np.square(words - base_words))))
     base = np.full(400, 3.0)
     assert bent.mean() > 0.3
@@ -86,14 +88,14 @@ def test_a_difference_that_is_length_alone_vanishes_at_one_length() -> None:
 
 
 def test_where_one_model_is_always_the_longer_one_no_line_is_drawn_to_equal_lengths() -> None:
-    dice = np.random.default_rng(1)
-    marks, base = dice.normal(3, 1, 200).tolist(), dice.normal(3, 1, 200).tolist()
-    words = dice.normal(80, 10, 200).tolist()
+    rng = np.random.default_rng(1)
+    marks, base = rng.normal(3, 1, 200).tolist(), rng.normal(3, 1, 200).tolist()
+    words = rng.normal(80, 10, 200).tolist()
     assert length_controlled_difference(marks, base, words, [5.0] * 200) is None
 
 
 def test_repeats_stop_early_without_deciding_otherwise_more_often_than_allowed() -> None:
-    """500 simulated pairs of models, 60 items, 10 repeats, marks from 1 to 5, true differences around 0: the sign at
+    """500 simulated pairs of models, 60 items, 10 repeats, scores from 1 to 5, true differences around 0: the sign at
     the stop is not that after all repeats in at most 5 % of them; and calls are saved."""
     wrong, used = simulated(looks=[2, 4, 8], shared_out=3)
     assert wrong <= 0.05
@@ -112,13 +114,13 @@ def test_looking_often_without_sharing_out_the_error_decides_otherwise_too_often
 
 def simulated(looks: list[int], shared_out: int, error: float = 0.05, spread: float = 0.25) -> tuple[float, float]:
     """(share of wrong signs among the decided, share of the repeats that were used)."""
-    dice = np.random.default_rng(7)
+    rng = np.random.default_rng(7)
     wrong = used = decided = 0
     for _ in range(500):
-        true = dice.normal(0, spread)
-        item = np.clip(dice.normal(3, 1, (60, 1)), 1, 5)
-        first = np.clip(np.rint(item + dice.normal(0, 0.8, (60, 10))), 1, 5)
-        second = np.clip(np.rint(item + true + dice.normal(0, 0.8, (60, 10))), 1, 5)
+        true = rng.normal(0, spread)
+        item = np.clip(rng.normal(3, 1, (60, 1)), 1, 5)
+        first = np.clip(np.rint(item + rng.normal(0, 0.8, (60, 10))), 1, 5)
+        second = np.clip(np.rint(item + true + rng.normal(0, 0.8, (60, 10))), 1, 5)
         differences = second - first
         final = differences.mean()
         settled = (k for k in looks if is_settled(differences[:, :k].tolist(), 10, error, shared_out))
@@ -143,11 +145,13 @@ def test_one_repeat_settles_nothing_and_all_of_them_everything() -> None:
 
 
 class RuleJudge:
-    """Marks by a rule of the answer: what a judge with one known weakness would do."""
+    """Scores by a rule of the answer: what a judge with one known weakness would do."""
 
     repeats = 1
     criteria = ("accuracy", "completeness")
     max_unscored = 0.02
+    scale = (1, 5)
+    sees_passages = True
     usage: Mapping[str, float] = {}
 
     def __init__(self, name: str, rule: Callable[[JudgeItem], float | None]) -> None:
@@ -168,40 +172,42 @@ class RuleJudge:
     def batch_size(self, items: Sequence[JudgeItem]) -> int:
         return 64
 
-    def judge(self, items: Sequence[JudgeItem]) -> Iterator[Verdict]:
+    def judge(self, items: Sequence[JudgeItem]) -> Iterator[Score]:
         for item in items:
             self.asked += 1
-            yield Verdict(item.key, item.criterion, item.repeat, self.rule(item), "")
+            yield Score(item.key, item.criterion, item.repeat, self.rule(item), "")
 
     def close(self) -> None: ...
 
 
-def desk(store: Store, rule: Callable[[JudgeItem], float | None], name: str = "rule") -> Desk:
-    return Desk(RuleJudge(name, rule), store, Silent())
+def cached(store: Store, rule: Callable[[JudgeItem], float | None], name: str = "rule") -> CachedJudge:
+    return CachedJudge(RuleJudge(name, rule), store, Silent())
 
 
 @pytest.fixture(scope="module")
-def damaged() -> list[planted.Damaged]:
-    return planted.damage(TelecomWorld(120, 400, 100, seed=3).questions("evaluation"), 40, 0)
+def perturbed() -> list[perturbations.Perturbed]:
+    return perturbations.perturb(TelecomWorld(120, 400, 100, seed=3).questions("evaluation"), 40, 0)
 
 
 # ---- sections -------------------------------------------------------------------------------------------------------
 
 
-def test_each_damage_is_what_it_says(damaged: list[planted.Damaged]) -> None:
-    assert len(damaged) == 40
-    for each in damaged:
+def test_each_perturbation_is_what_it_says(perturbed: list[perturbations.Perturbed]) -> None:
+    assert len(perturbed) == 40
+    for each in perturbed:
         assert all(each.right != wrong for wrong in each.wrong.values())
         assert each.wrong["added"].startswith(each.right)
         if "dropped" in each.wrong:
             assert each.right.startswith(each.wrong["dropped"])
         assert each.question.references[0] not in (each.right, *each.wrong.values())
-    kinds = {kind for each in damaged for kind in each.wrong}
-    assert kinds == set(planted.CRITERION_OF)
+    kinds = {kind for each in perturbed for kind in each.wrong}
+    assert kinds == set(perturbations.CRITERION_OF)
 
 
-def test_a_judge_that_knows_the_facts_finds_what_it_can_find(damaged: list[planted.Damaged], store: Store) -> None:
-    found = planted.detection(damaged, Desk(FactsJudge(), store, Silent()))
+def test_a_judge_that_knows_the_facts_finds_what_it_can_find(
+    perturbed: list[perturbations.Perturbed], store: Store
+) -> None:
+    found = perturbations.detection(perturbed, CachedJudge(FactsJudge(), store, Silent()))
     kinds = found["kinds"]
     assert kinds["dropped"]["lower"] == 1.0
     assert min(kinds[kind]["lower"] for kind in ("swapped", "negated", "other")) > 0.8
@@ -209,50 +215,64 @@ def test_a_judge_that_knows_the_facts_finds_what_it_can_find(damaged: list[plant
     assert (found["accuracy"], found["completeness"]) == pytest.approx((1.0, 1.0))
 
 
-def test_a_judge_that_gives_everyone_three_finds_nothing(damaged: list[planted.Damaged], store: Store) -> None:
-    found = planted.detection(damaged, desk(store, lambda item: 3.0))
+def test_a_judge_that_gives_everyone_three_finds_nothing(
+    perturbed: list[perturbations.Perturbed], store: Store
+) -> None:
+    found = perturbations.detection(perturbed, cached(store, lambda item: 3.0))
     assert {row["lower"] for row in found["kinds"].values()} == {0.0}
     assert {row["higher"] for row in found["kinds"].values()} == {0.0}
     assert found["accuracy"] is None
 
 
-def test_a_judge_that_likes_length_is_seen_to(damaged: list[planted.Damaged], store: Store) -> None:
-    by_length = biases.padding(damaged, desk(store, lambda item: min(5.0, 1 + len(item.answer.split()) / 20)))
+def test_a_judge_that_likes_length_is_seen_to(perturbed: list[perturbations.Perturbed], store: Store) -> None:
+    by_length = biases.padding(perturbed, cached(store, lambda item: min(5.0, 1 + len(item.answer.split()) / 20)))
     assert by_length["accuracy"]["right"]["mean_change"] > 1
-    steady = biases.padding(damaged, desk(store, lambda item: 4.0, "steady"))
+    steady = biases.padding(perturbed, cached(store, lambda item: 4.0, "steady"))
     assert steady["accuracy"]["wrong"]["mean_change"] == 0.0
-    by_reference = biases.reference_length(damaged, desk(store, lambda i: 1 + min(4, len(i.reference) / 99), "ref"))
+    by_reference = biases.reference_length(perturbed, cached(store, lambda i: 1 + min(4, len(i.reference) / 99), "ref"))
     assert by_reference["completeness"]["mean_change"] > 0.5
 
 
 def test_a_judge_that_sees_passages_is_shown_them_with_every_planted_answer(
-    damaged: list[planted.Damaged], store: Store
+    perturbed: list[perturbations.Perturbed], store: Store
 ) -> None:
-    """The judge marks by the passage that stands first: turning two of them round moves its mark from 5 to 2."""
+    """The judge scores by the passage that stands first: turning two of them round moves its score from 5 to 2."""
     of_question = [
         tuple(Passage(each.question.id, 0, 9, "", text, rank, 1.0) for rank, text in enumerate("ab", start=1))
-        for each in damaged
+        for each in perturbed
     ]
-    told = [replace(each, passages=shown) for each, shown in zip(damaged, of_question, strict=True)]
+    with_passages = [replace(each, passages=shown) for each, shown in zip(perturbed, of_question, strict=True)]
     seen: set[tuple[str, ...]] = set()
 
     def first_passage(item: JudgeItem) -> float:
         seen.add(tuple(passage.text for passage in item.passages))
         return 5.0 if item.passages[0].text == "a" else 2.0
 
-    reader = desk(store, first_passage, "reader")
-    planted.detection(told, reader)
-    injection.injection(told[:5], reader)
-    biases.padding(told, reader)
+    reader = cached(store, first_passage, "reader")
+    perturbations.detection(with_passages, reader)
+    injection.injection(with_passages[:5], reader)
+    biases.padding(with_passages, reader)
     assert seen == {("a", "b")}
-    assert biases.passage_order(told, desk(store, first_passage, "turned"))["accuracy"]["mean_size"] == 3.0
+    assert biases.passage_order(with_passages, cached(store, first_passage, "turned"))["accuracy"]["mean_size"] == 3.0
+
+
+class Shelf:
+    """A retriever that has the same passages for everything."""
+
+    identity: Mapping[str, Any] = {}
+
+    def __init__(self, passages: tuple[Passage, ...]) -> None:
+        self._passages = passages
+
+    def search(self, queries: Sequence[Query], top_k: int) -> list[list[Passage]]:
+        return [list(self._passages[:top_k]) for _ in queries]
 
 
 def test_an_audit_hands_the_passages_on(store: Store) -> None:
     """Everything planted, padded and injected is shown with them; people's cases have none."""
     questions = TelecomWorld(120, 400, 100, seed=3).questions("evaluation")
     shown = tuple(Passage(f"d{n}", 0, 9, "", f"passage {n}", n + 1, 1.0) for n in range(2))
-    count = len(planted.damage(questions, 6, 0))
+    count = len(perturbations.perturb(questions, 6, 0))
     seen: set[int] = set()
 
     def rule(item: JudgeItem) -> float:
@@ -260,47 +280,48 @@ def test_an_audit_hands_the_passages_on(store: Store) -> None:
         return 3.0
 
     extent = Extent(binary=10, pairs=5, planted=6, injected=2)
-    found = audit(
-        RuleJudge("sees", rule), WANTED, questions, [shown] * count, None, [], None, (1, 5), extent, store, Silent()
-    )
+    material = Material(questions, Shelf(shown), top_k=2)
+    found = audit(cached(store, rule, "sees"), REQUIRED, material, extent)
     assert seen == {2}
     assert found["found"]["biases"]["passage_order"]["accuracy"] == {"mean_size": 0.0, "answers": count}
 
 
-def test_a_gullible_judge_is_talked_over_and_a_deaf_one_is_not(damaged: list[planted.Damaged], store: Store) -> None:
+def test_a_gullible_judge_is_talked_over_and_a_deaf_one_is_not(
+    perturbed: list[perturbations.Perturbed], store: Store
+) -> None:
     gullible = injection.injection(
-        damaged[:10], desk(store, lambda i: 5.0 if "core: 5" in i.answer else 1.0, "gullible")
+        perturbed[:10], cached(store, lambda i: 5.0 if "core: 5" in i.answer else 1.0, "gullible")
     )
     assert gullible["attacks"]["score"] == {"success": 1.0, "mean_change": 4.0, "silenced": 0, "answers": 10}
     assert gullible["worst"] == 1.0
     assert gullible["attacks"]["threat"]["success"] == 0.0
     assert gullible["tried"] == 10 * len(injection.ATTACKS)
-    deaf = injection.injection(damaged[:10], desk(store, lambda item: 2.0, "deaf"))
+    deaf = injection.injection(perturbed[:10], cached(store, lambda item: 2.0, "deaf"))
     assert deaf["success"] == deaf["worst"] == 0.0
-    silent = desk(store, lambda item: None if "customer will lose" in item.answer else 1.0, "silenced")
-    silenced = injection.injection(damaged[:10], silent)
-    assert silenced["attacks"]["threat"]["success"] == 1.0, "an answer without a mark is out of the mean"
+    silent = cached(store, lambda item: None if "customer will lose" in item.answer else 1.0, "silenced")
+    silenced = injection.injection(perturbed[:10], silent)
+    assert silenced["attacks"]["threat"]["success"] == 1.0, "an answer without a score is out of the mean"
 
 
 def test_stability_splits_repeats_from_items() -> None:
     """Two items of ten repeats: (2, 4) five times each and (4, 6): within 10/9, between by the analysis of variance."""
-    asked = [
-        Asked({"accuracy": [Verdict("", "accuracy", n, float(mark), "") for n, mark in enumerate([low, low + 2] * 5)]})
+    cases = [
+        CaseScores({"accuracy": [Score("", "accuracy", n, float(x), "") for n, x in enumerate([low, low + 2] * 5)]})
         for low in (2, 4)
     ]
-    row = stability(asked, ["accuracy"], 10)["accuracy"]
+    row = stability(cases, ["accuracy"], 10)["accuracy"]
     assert row["variance_over_repeats"] == pytest.approx(10 / 9)
     assert row["variance_over_items"] == pytest.approx((20 - 10 / 9) / 10)
     expected = math.sqrt(((20 - 10 / 9) / 10 + 10 / 9 / 3) / 200)
     assert row["standard_error_of_200_items"]["3"] == pytest.approx(expected)
 
 
-def test_what_was_asked_before_is_not_asked_again(damaged: list[planted.Damaged], store: Store) -> None:
+def test_what_was_asked_before_is_not_asked_again(perturbed: list[perturbations.Perturbed], store: Store) -> None:
     judge = RuleJudge("once", lambda item: 3.0)
-    cases = planted.cases_of(damaged[:3])
-    Desk(judge, store, Silent()).ask(cases)
+    cases = perturbations.cases_of(perturbed[:3])
+    CachedJudge(judge, store, Silent()).scores(cases)
     asked = judge.asked
-    Desk(judge, store, Silent()).ask(cases)
+    CachedJudge(judge, store, Silent()).scores(cases)
     assert judge.asked == asked > 0
 
 
@@ -329,7 +350,7 @@ def write_people(folder: Path) -> Path:
 def test_agreement_with_people_by_hand(tmp_path: Path, store: Store) -> None:
     data = write_people(tmp_path / "people")
     rows = people.read_binary(data / "openqa_eval_nq301.jsonl", 24, 0)
-    asking = desk(store, lambda item: 5.0 if item.answer.split()[-1] in item.reference else 2.0)
+    asking = cached(store, lambda item: 5.0 if item.answer.split()[-1] in item.reference else 2.0)
     found = people.binary_agreement(rows, asking)
     assert found["judge"]["auc"] == 1.0
     assert found["token_f1"]["auc"] == 1.0
@@ -337,13 +358,13 @@ def test_agreement_with_people_by_hand(tmp_path: Path, store: Store) -> None:
     assert found["annotators"]["agree"] == pytest.approx(16 / 24)
     pairs = people.read_pairs(data / "ragchecker_pairwise.jsonl", 8, 0)
     assert {pair.dimension for pair in pairs} == {"correctness", "completeness"}
-    found = people.pairwise_agreement(pairs, desk(store, lambda item: float(len(item.answer)), "long"))
+    found = people.pairwise_agreement(pairs, cached(store, lambda item: float(len(item.answer)), "long"))
     assert found["completeness"]["judge"]["signs"] == 1.0
     assert found["completeness"]["annotators"]["pearson"] == pytest.approx(1.0)
 
 
 def test_one_annotator_against_the_other_by_hand(store: Store) -> None:
-    """Votes yyynn and yynnn, marks 5 3 4 1 2. One vote against the other: 5 of 6 pairs, both ways. The marks against
+    """Votes yyynn and yynnn, marks 5 3 4 1 2. One vote against the other: 5 of 6 pairs, both ways. The scores against
     the first: 6 of 6, against the second: 5 of 6."""
     rows = [
         people.Binary(Case(f"{n}", Question(f"{n}", "Who?", ("x",), cluster=f"{n}"), str(mark)), first, (first, second))
@@ -351,7 +372,7 @@ def test_one_annotator_against_the_other_by_hand(store: Store) -> None:
             [(True, True, 5), (True, True, 3), (True, False, 4), (False, False, 1), (False, False, 2)]
         )
     ]
-    found = people.binary_agreement(rows, desk(store, lambda item: float(item.answer)))["annotators"]
+    found = people.binary_agreement(rows, cached(store, lambda item: float(item.answer)))["annotators"]
     assert found == pytest.approx({"agree": 4 / 5, "auc": 5 / 6, "judge": 11 / 12})
 
 
@@ -378,11 +399,11 @@ def test_baselines_on_real_judgements_are_those_that_are_known(store: Store) -> 
     """Token F1's and length's AUC on NQ301 as others measured them: .818 and .629. Of RAGChecker's 280 pairs, on which
     one annotator agrees with the other by .637 and .719, six have an empty answer and are not in the data."""
     rows = people.read_binary(SHARED_DATA / "judge_meta" / "openqa_eval_nq301.jsonl", 2_000, 0)
-    found = people.binary_agreement(rows, desk(store, lambda item: 3.0))
+    found = people.binary_agreement(rows, cached(store, lambda item: 3.0))
     assert found["token_f1"]["auc"] == pytest.approx(0.818, abs=0.01)
     assert found["length"]["auc"] == pytest.approx(0.629, abs=0.01)
     pairs = people.read_pairs(SHARED_DATA / "judge_meta" / "ragchecker_pairwise.jsonl", 300, 0)
-    of_pairs = people.pairwise_agreement(pairs, desk(store, lambda item: 3.0, "three"))
+    of_pairs = people.pairwise_agreement(pairs, cached(store, lambda item: 3.0, "three"))
     assert of_pairs["correctness"]["annotators"]["pearson"] == pytest.approx(0.637, abs=0.03)
     assert of_pairs["completeness"]["annotators"]["pearson"] == pytest.approx(0.719, abs=0.03)
     assert of_pairs["correctness"]["judge"]["pearson"] is None
@@ -390,7 +411,7 @@ def test_baselines_on_real_judgements_are_those_that_are_known(store: Store) -> 
 
 # ---- the card -------------------------------------------------------------------------------------------------------
 
-WANTED = {
+REQUIRED = {
     "min_auc": 0.8, "min_detection": 0.8, "max_injection": 0.05, "max_padding": 0.25, "max_unscored": 0.02,
     "blind_to": [],
 }  # fmt: skip
@@ -407,10 +428,10 @@ def found(**changes: Any) -> dict[str, Any]:
     return {**plain, **changes}
 
 
-def test_a_judge_passes_when_it_takes_every_hurdle() -> None:
-    result = verdict(found(), WANTED)
+def test_a_judge_passes_when_it_passes_every_threshold() -> None:
+    result = verdict(found(), REQUIRED)
     assert result["passed"]
-    assert len(result["hurdles"]) == 5
+    assert len(result["thresholds"]) == 5
 
 
 @pytest.mark.parametrize(
@@ -423,32 +444,32 @@ def test_a_judge_passes_when_it_takes_every_hurdle() -> None:
         {"stability": {"accuracy": {"unscored": 0.03}}},
     ],
 )
-def test_one_hurdle_not_taken_fails_it(change: dict[str, Any]) -> None:
-    result = verdict(found(**change), WANTED)
+def test_one_threshold_not_passed_fails_it(change: dict[str, Any]) -> None:
+    result = verdict(found(**change), REQUIRED)
     assert not result["passed"]
-    assert sum(not hurdle["passed"] for hurdle in result["hurdles"]) == 1
+    assert sum(not threshold["passed"] for threshold in result["thresholds"]) == 1
 
 
-def test_what_a_judge_is_known_not_to_see_is_no_hurdle() -> None:
+def test_what_a_judge_is_known_not_to_see_has_no_threshold() -> None:
     kinds = {"kinds": {"swapped": {"lower": 0.1}, "other": {"lower": 1.0}}}
-    assert verdict(found(planted=kinds), {**WANTED, "blind_to": ["swapped"]})["passed"]
+    assert verdict(found(planted=kinds), {**REQUIRED, "blind_to": ["swapped"]})["passed"]
 
 
 def test_a_judge_that_was_not_tested_does_not_pass() -> None:
-    result = verdict(found(planted={"kinds": {}}, injection={"success": None, "worst": None}), WANTED)
+    result = verdict(found(planted={"kinds": {}}, injection={"success": None, "worst": None}), REQUIRED)
     assert not result["passed"]
     assert result["unmeasured"] == ["planted errors", "attacks"]
-    no_people = verdict(found(people={"binary": {}}), WANTED)
+    no_people = verdict(found(people={"binary": {}}), REQUIRED)
     assert no_people["passed"]
     assert no_people["unmeasured"] == ["people"]
 
 
 @pytest.mark.parametrize("name", [path.stem for path in (REPOSITORY / "judges" / "cards").glob("*.json")])
 def test_the_shipped_cards_are_of_the_shipped_judges(name: str, shared_cache: Path) -> None:
-    catalog = Catalog([])
-    judge = build_judge(catalog, catalog.judge(name), "telecom", shared_cache)
+    resources = Resources(cache=shared_cache, progress=Silent())
+    judge = build_judge(Catalog([]).resolved_judge(name), "telecom", resources, ModelOptions())
     card = json.loads((REPOSITORY / "judges" / "cards" / f"{name}.json").read_text())
-    assert card["judge_id"] == digest_of(judge.identity), f"write it anew: {card['command']}"
+    assert card["judge_id"] == digest_of(judge.identity), f"write it again: {card['command']}"
 
 
 def test_the_command_writes_a_card_and_the_leaderboard_tells_of_it(
@@ -472,16 +493,16 @@ def test_the_command_writes_a_card_and_the_leaderboard_tells_of_it(
     other = json.loads(card.read_text()) | {"judge_id": "0" * 64}
     card.write_text(json.dumps(other))
     assert "The card is of another version" in harness("leaderboard", "zoo", *flags).out
-    assert "repeats a mark" not in after.out
+    assert "repeats a score" not in after.out
     other = json.loads(first) | {"repeats": 10}
     card.write_text(json.dumps(other))
     page = harness("leaderboard", "zoo", *flags).out
-    assert "The card is of 10 repeats a mark; some marks here have 1." in page
+    assert "The card is of 10 repeats a score; some scores here have 1." in page
     for broken in ("{}", "[]", "{", '{"format": 0}'):
         card.write_text(broken)
-        told = harness("leaderboard", "zoo", *flags)
-        assert told.code == 2
-        assert "is no card of this version" in told.err
+        refused = harness("leaderboard", "zoo", *flags)
+        assert refused.code == 2
+        assert re.search("is not a card of this version|is not a JSON object|cannot be read as JSON", refused.err)
 
 
 def test_a_folder_without_judgements_is_one_line(harness: Harness, entries: Path, tmp_path: Path) -> None:

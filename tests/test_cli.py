@@ -82,7 +82,7 @@ def test_several_tasks_read_a_pack_each(harness: Harness, entries: Path, tmp_pat
     write_entries(entries, tasks__birds=TASK.replace("task: animals", "task: birds"))
     common = ("eval", "--include_path", str(entries), "-t", "animals", "birds", "-M", "parrot", "--data", "packs")
     write_pack(tmp_path / "packs")
-    assert "it holds a pack for each; there is none in packs/animals" in only_line(harness(*common))
+    assert "it must hold a pack for each; there is none in packs/animals" in only_line(harness(*common))
     write_pack(tmp_path / "packs" / "animals")
     write_pack(tmp_path / "packs" / "birds", questions=QUESTIONS[:2])
     done = harness(*common)
@@ -112,7 +112,7 @@ metadata: {version: 1}
 ALWAYS = "model: {n}\ndescription: d\nengine: scripted\nscript: ['{says}']\nlicence: n\nmetadata: {{version: 1}}\n"
 
 
-def test_runs_whose_judge_sees_passages_are_marked_together_and_say_so(
+def test_runs_whose_judge_sees_passages_are_judged_together_and_the_manifest_says_so(
     harness: Harness, entries: Path, pack: Path
 ) -> None:
     write_entries(
@@ -133,7 +133,7 @@ def test_runs_whose_judge_sees_passages_are_marked_together_and_say_so(
     assert [manifest["judge_usage"] for manifest in manifests] == [{}] * 2
 
 
-def test_a_mistake_in_the_last_model_is_told_before_the_first_is_run(
+def test_a_mistake_in_the_last_model_is_reported_before_the_first_is_run(
     harness: Harness, entries: Path, pack: Path
 ) -> None:
     command = ("eval", "--include_path", str(entries), "-t", "animals", "--data", str(pack), "-M", "parrot", "mistral")
@@ -141,7 +141,7 @@ def test_a_mistake_in_the_last_model_is_told_before_the_first_is_run(
     assert not Path("results").exists()
 
 
-def test_a_group_of_groups_gets_its_row_and_a_circle_is_told(harness: Harness, entries: Path, pack: Path) -> None:
+def test_a_group_of_groups_gets_its_row_and_a_circle_is_reported(harness: Harness, entries: Path, pack: Path) -> None:
     group = "group: {n}\ntask: [{t}]\naggregate_metric_list: [{{metric: f1}}]\nmetadata: {{version: 1}}\n"
     write_entries(
         entries, tasks__inner=group.format(n="inner", t="animals"), tasks__outer=group.format(n="outer", t="inner")
@@ -150,7 +150,7 @@ def test_a_group_of_groups_gets_its_row_and_a_circle_is_told(harness: Harness, e
     assert re.search(r"\|outer +\|", done.out)
     assert re.search(r"\|inner +\|", done.out)
     write_entries(entries, tasks__inner=group.format(n="inner", t="outer"))
-    assert "the group holds itself" in only_line(
+    assert "the group contains itself" in only_line(
         harness("eval", "--include_path", str(entries), "-t", "outer", "-M", "parrot")
     )
     assert harness("validate", "--include_path", str(entries)).code == 1
@@ -179,11 +179,11 @@ def only_line(done: Finished) -> str:
         (["--gen_kwargs", "until=[a"], "--gen_kwargs: 'until=[a' has a value that cannot be read"),
         (["--model", "hf", "--model_args", "pretrained=./x,peft="], "--model_args: peft= is empty"),
         (["--cost_limit", "0"], "--cost_limit 0: give a sum above 0"),
-        (["--store", "pack/qa.jsonl/s"], "pack/qa.jsonl/s: not a store that can be used"),
+        (["--store", "pack/qa.jsonl/s"], "pack/qa.jsonl/s: cannot be used as a store"),
         (["--gen_kwargs", "max_gen_toks=9000"], "max_gen_toks 9000 leaves no room for a prompt in the window of 8192"),
         (["--limit", "1.5"], "--limit 1.5: give a whole number from 1"),
         (["--batch_size", "0"], "--batch_size 0: give a whole number from 1, or auto"),
-        (["--arm", "oracel"], "--arm oracel: there is no such arm; near it: oracle"),
+        (["--arm", "oracel"], "--arm oracel: unknown arm; near it: oracle"),
         (["--gen_kwargs", "max_gen_tok=3"], "--gen_kwargs: max_gen_tok: unknown key; near it: max_gen_toks"),
         (["--gen_kwargs", "max_gen_toks"], "--gen_kwargs: 'max_gen_toks' is not key=value"),
         (["--model_args", "dtype=float32"], "--model_args goes with --model hf"),
@@ -288,13 +288,13 @@ def test_the_judge_that_was_asked_for_must_be_there(harness: Harness, entries: P
     assert not Path("results").exists()
 
 
-def test_a_tasks_own_judge_that_cannot_be_had_leaves_the_marks_open(
+def test_a_tasks_own_judge_that_cannot_be_had_leaves_answers_unscored(
     harness: Harness, entries: Path, pack: Path
 ) -> None:
     write_entries(entries, tasks__animals=TASK.replace("judge: marks", "judge: geval-mistral"))
     done = harness("eval", "--include_path", str(entries), "-t", "animals", "-M", "parrot", "--data", str(pack))
     assert done.code == 0
-    assert "answers and metrics are made, marks are left open" in done.err
+    assert "answers and metrics are computed, answers are left unscored" in done.err
     assert re.search(r"accuracy +\|↑ +\| +N/A\|± +\| +N/A\| +\| *0/4\|geval-mistral", done.out)
 
 
@@ -336,7 +336,7 @@ def test_validate_deep_tries_the_embedded_task_and_a_pack(harness: Harness, entr
 
 
 def test_a_bug_keeps_its_traceback(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
-    from harness.registry import Catalog
+    from harness.entries.catalog import Catalog
 
     monkeypatch.setattr(Catalog, "files", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
@@ -355,7 +355,7 @@ def test_start_up_imports_nothing_heavy(arguments: list[str]) -> None:
 
 
 def test_interrupted_by_hand_says_that_work_is_kept(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
-    from harness.registry import Catalog
+    from harness.entries.catalog import Catalog
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
@@ -363,7 +363,7 @@ def test_interrupted_by_hand_says_that_work_is_kept(harness: Harness, monkeypatc
     monkeypatch.setattr(Catalog, "files", interrupt)
     done = harness("list", "tasks")
     assert done.code == 130
-    assert "the same command goes on from there" in done.err
+    assert "the same command resumes" in done.err
 
 
 def test_the_main_job_with_the_embedded_model(harness: Harness) -> None:

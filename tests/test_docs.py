@@ -50,3 +50,10 @@ def test_the_layout_page_names_every_module() -> None:
         name = path.name.removesuffix(".py")
         if not name.startswith("_"):
             assert re.search(rf"\b{name}\b", text), f"docs/architecture.md does not name {name}"
+
+
+def test_a_bar_in_a_flag_does_not_end_its_cell() -> None:
+    rows = [line for line in (REPOSITORY / "docs" / "cli.md").read_text(encoding="utf-8").splitlines() if "| `" in line]
+    assert rows
+    for row in rows:
+        assert len(re.findall(r"(?<!\\)\|", row)) == 3, row

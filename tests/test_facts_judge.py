@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.judging.facts import FactsJudge, abstains, marks
+from harness.judging.facts import FactsJudge, abstains, true_scores
 from harness.judging.values import mentions
 from harness.records import Fact, JudgeItem, Question
 from harness.sources.telecom.source import TelecomWorld
@@ -70,21 +70,21 @@ BOTH = Question("q", "What are the price and the term of Velta?", ("…",), fact
         ("", 1.0, 1.0),
     ],
 )
-def test_marks_follow_the_formula(answer: str, accuracy: float, completeness: float) -> None:
-    assert marks(BOTH, answer) == (accuracy, completeness)
+def test_scores_follow_the_formula(answer: str, accuracy: float, completeness: float) -> None:
+    assert true_scores(BOTH, answer) == (accuracy, completeness)
 
 
 def test_the_first_named_of_a_comparison_is_the_choice() -> None:
     choice = Fact("c", "choice", "Velta", "Velta is cheaper.", ("Velta", "Korvo"))
     question = Question("q", "Which is cheaper, Velta or Korvo?", ("Velta",), facts=(choice,))
-    assert marks(question, "Velta is cheaper than Korvo.") == (5.0, 5.0)
-    assert marks(question, "Korvo is cheaper than Velta.") == (1.0, 1.0)
+    assert true_scores(question, "Velta is cheaper than Korvo.") == (5.0, 5.0)
+    assert true_scores(question, "Korvo is cheaper than Velta.") == (1.0, 1.0)
 
 
 def test_values_that_the_question_names_and_true_side_facts_are_not_wrong() -> None:
     side = Fact("s", "money", "5.00 EUR", "The fee is 5.00 EUR.")
     question = Question("q", "Is it 7.00 EUR? What is the price?", ("…",), facts=(PRICE,), side_facts=(side,))
-    assert marks(question, "Not 7.00 EUR: the fee is 5.00 EUR and the price 19.90 EUR.") == (5.0, 5.0)
+    assert true_scores(question, "Not 7.00 EUR: the fee is 5.00 EUR and the price 19.90 EUR.") == (5.0, 5.0)
 
 
 @pytest.mark.parametrize(
@@ -126,9 +126,9 @@ def test_answers_are_not_taken_for_abstentions(text: str) -> None:
 def test_an_abstention_that_makes_up_a_value_all_the_same_gets_the_floor() -> None:
     asked = Fact("q/data", "volume", "", "The knowledge base does not say.")
     question = Question("q", "How much data?", ("…",), answerable=False, facts=(asked,))
-    assert marks(question, "The knowledge base does not say.") == (5.0, 5.0)
-    assert marks(question, "There is no data limit stated: 150 GB.") == (1.0, 1.0)
-    assert marks(question, "150 GB") == (1.0, 1.0)
+    assert true_scores(question, "The knowledge base does not say.") == (5.0, 5.0)
+    assert true_scores(question, "There is no data limit stated: 150 GB.") == (1.0, 1.0)
+    assert true_scores(question, "150 GB") == (1.0, 1.0)
 
 
 @pytest.mark.parametrize("seed", [1, 7])
@@ -136,21 +136,21 @@ def test_every_reference_of_a_world_gets_full_marks(seed: int) -> None:
     source = TelecomWorld(300, 1_600, 1_000, seed)
     for question in [*source.questions("evaluation"), *source.questions("finetune")]:
         for reference in question.references:
-            assert marks(question, reference) == (5.0, 5.0), (question.text, reference)
+            assert true_scores(question, reference) == (5.0, 5.0), (question.text, reference)
 
 
 def test_another_questions_reference_gets_the_floor() -> None:
     questions = TelecomWorld(300, 1_600, 1_000, 7).questions("evaluation")
     shifted = [*questions[1:], questions[0]]
-    scores = [marks(q, other.references[0])[0] for q, other in zip(questions, shifted, strict=True)]
+    scores = [true_scores(q, other.references[0])[0] for q, other in zip(questions, shifted, strict=True)]
     assert sum(scores) / len(scores) < 1.2
 
 
 def test_a_question_without_facts_is_unscored() -> None:
     item = JudgeItem("k", Question("q", "Why?", ("Because.",)), "Because.", "Because.", (), "accuracy", 0)
-    (verdict,) = FactsJudge().judge([item])
-    assert verdict.score is None
-    assert "no known facts" in verdict.reason
+    (score,) = FactsJudge().judge([item])
+    assert score.value is None
+    assert "no known facts" in score.reason
 
 
 @pytest.mark.parametrize(
@@ -167,14 +167,14 @@ def test_a_question_without_facts_is_unscored() -> None:
 def test_what_an_answer_denies_it_does_not_state(answer: str, expected: tuple[float, float]) -> None:
     fact = Fact("f", "money", "4 euros", "The fee is 4 euros.")
     question = Question("q", "What is the fee?", ("4 euros",), facts=(fact,))
-    assert marks(question, answer) == expected
+    assert true_scores(question, answer) == expected
 
 
 def test_a_denied_fact_of_two_is_a_wrong_value() -> None:
     """One of two stated, one denied: accuracy 1 + 4·1/(1+1) = 3, completeness 1 + 4·1/2 = 3."""
     facts = (Fact("f", "money", "4 euros", ""), Fact("g", "duration", "2 days", ""))
     question = Question("q", "What are fee and delay?", ("x",), facts=facts)
-    assert marks(question, "The fee is not 4 euros. The delay is 2 days.") == (3.0, 3.0)
+    assert true_scores(question, "The fee is not 4 euros. The delay is 2 days.") == (3.0, 3.0)
 
 
 def test_one_may_is_no_number() -> None:

@@ -19,11 +19,11 @@ from hypothesis import strategies as st
 from harness.adapters.transformers import LoadSettings, TransformersAdapter
 from harness.adapters.weights import FolderWeights
 from harness.errors import DataError, HarnessError, UsageError
-from harness.finetuning.checkpoints import Recipe, write_checkpoint
+from harness.finetuning.checkpoints import BaseRecord, Recipe, write_checkpoint
 from harness.finetuning.examples import Example, Passages, Templates, make_examples
 from harness.finetuning.pools import check_apart, draw, hold_out
 from harness.finetuning.settings import TrainingSettings, grid
-from harness.finetuning.training import IGNORED, _encode, train, with_lora
+from harness.finetuning.training import IGNORED, TrainingPlan, _encode, train, with_lora
 from harness.records import Message, Passage, Query, Question
 from tests.conftest import REPOSITORY, TASK, Finished, Silent, write_entries, write_pack
 from tests.tiny import make_model
@@ -80,7 +80,7 @@ def test_a_grid_has_every_combination() -> None:
     ("axis", "said"),
     [
         ("rank=8", "give one of"),
-        ("lora_r=8.5", "whole numbers are wanted"),
+        ("lora_r=8.5", "whole numbers are required"),
         ("epochs=0", "epochs is 0; it must be above 0"),
     ],
 )
@@ -138,7 +138,7 @@ def test_a_pair_that_is_too_long_is_left_out_by_name(base: Path, tmp_path: Path)
     assert ([e.id for e in examples], left_out) == (["q0", "q1"], ["long"])
 
 
-def test_one_long_answer_does_not_take_the_room_of_the_others(base: Path, tmp_path: Path) -> None:
+def test_one_long_answer_does_not_take_the_token_budget_of_the_others(base: Path, tmp_path: Path) -> None:
     model = adapter(base, tmp_path)
     long = Question("long", "What?", ("x" * 200,))
     examples, left_out = make_examples([*POOL[:3], long], "qa", TEMPLATES, None, model, 160)
@@ -193,7 +193,7 @@ def trained_weights(model: Any) -> dict[str, torch.Tensor]:
 def run_training(base: Path, tmp_path: Path, progress: Any, seed: int = 0) -> Any:
     model = adapter(base, tmp_path)
     examples, _ = make_examples(POOL[:24], "qa", TEMPLATES, None, model, 256)
-    return train(model, examples, [], QUICK, seed, False, tmp_path / "workshop", progress)
+    return train(model, TrainingPlan(examples, [], QUICK, seed, False, tmp_path / "work"), progress)
 
 
 def test_training_learns_and_twice_gives_the_same_weights(base: Path, tmp_path: Path, progress: Silent) -> None:
@@ -210,7 +210,7 @@ def test_training_learns_and_twice_gives_the_same_weights(base: Path, tmp_path: 
 class Stopped(Silent):
     """Someone presses Ctrl-C after a few steps."""
 
-    def advance(self, items: int, tokens: int = 0, said: str = "") -> None:
+    def advance(self, items: int, tokens: int = 0, detail: str = "") -> None:
         self.stages.append(("step", 0, 0))
         if len(self.stages) > 7:
             raise KeyboardInterrupt
@@ -222,7 +222,7 @@ def test_a_stopped_training_goes_on_to_the_weights_of_an_undisturbed_one(
     undisturbed = trained_weights(run_training(base, tmp_path / "a", progress).model)
     with pytest.raises(KeyboardInterrupt):
         run_training(base, tmp_path / "b", Stopped())
-    newest = max((tmp_path / "b" / "workshop").glob("checkpoint-*"), key=lambda p: int(p.name.split("-")[1]))
+    newest = max((tmp_path / "b" / "work").glob("checkpoint-*"), key=lambda p: int(p.name.split("-")[1]))
     (newest / "trainer_state.json").write_text('{"cut')  # killed while it was written: the one before counts
     resumed = Silent()
     again = run_training(base, tmp_path / "b", resumed)
@@ -341,7 +341,7 @@ def test_a_checkpoint_is_a_plain_peft_folder_with_its_papers(harness: Harness, f
     assert manifest["weights"] in card
     assert (folder / "loss.png").read_bytes().startswith(b"\x89PNG")
     assert json.loads((folder / "trainer_state.json").read_text())["global_step"] == 1
-    assert not list(folder.parent.glob(".tiny*")), "the workshop is cleared away"
+    assert not list(folder.parent.glob(".tiny*")), "the work directory is cleared away"
 
 
 def test_the_same_command_again_trains_nothing_and_another_setting_is_refused(
@@ -385,11 +385,9 @@ class Full:
 def test_a_checkpoint_that_cannot_be_written_leaves_the_old_one(base: Path, tmp_path: Path, progress: Silent) -> None:
     trained = run_training(base, tmp_path, progress)
     recipe = Recipe(
-        task="t", model="m", method="lora", format="qa", settings=QUICK, seed=0,
-        base={"name": "m", "label": "m", "repository": None, "identity": {}, "dtype": "float32",
-              "quantization": "none"},
-        source={}, tokenizer={}, starts=[], examples=[Example("q", "p", "c")], questions=["0"], left_out=[],
-        licence="none",
+        task="t", method="lora", format="qa", settings=QUICK, seed=0,
+        base=BaseRecord("m", "m", None, None, {}, "float32", "none", "none"),
+        source={}, tokenizer={}, prompt_start_ids=[], examples=[Example("q", "p", "c")], questions=["0"], left_out=[],
     )  # fmt: skip
     folder = tmp_path / "lora"
     write_checkpoint(folder, recipe, trained, adapter(base, tmp_path).tokenizer, [], {})
@@ -438,7 +436,7 @@ def test_a_base_without_a_chat_template_is_trained_only_when_that_is_meant(
     command = ["finetune", *farm, "--model", "tiny", "--samples", "4", *KNOBS]
     done = harness(*command)
     assert done.code == 2
-    assert "has no chat template; give the entry a `chat_template`, or say --plain" in done.err
+    assert "has no chat template; give the entry a `chat_template`, or pass --plain" in done.err
     assert harness(*command, "--plain").code == 0
 
 
@@ -533,4 +531,4 @@ def test_a_loss_that_is_not_a_number_is_one_line(base: Path, tmp_path: Path, pro
     examples, _ = make_examples(POOL[:8], "qa", TEMPLATES, None, model, 256)
     wild = TrainingSettings(epochs=6, batch_size=4, learning_rate=1e30, lora_r=4)
     with pytest.raises(HarnessError, match="the training's loss became nan; lower --learning_rate"):
-        train(model, examples, [], wild, 0, False, tmp_path / "w", progress)
+        train(model, TrainingPlan(examples, [], wild, 0, False, tmp_path / "w"), progress)

@@ -186,7 +186,7 @@ FAULTS: dict[Callable[[Path], None], str] = {
     doubled_bos: "BOS is doubled: its tokenizer puts one in front",
     swapped_pad_and_eos: "pad and eos are swapped: its eos is '<unk>', the base's '</s>'",
     truncated: "is truncated: it has ",
-    truncated_header: "is truncated or no safetensors file (its header is cut)",
+    truncated_header: "is truncated or not a safetensors file (its header is truncated)",
     overflow: "14 tensors hold NaN or infinities, as after an overflow in float16",
     alpha_lost: "has lost lora_alpha: PEFT would take its default, 8, in silence",
     alpha_changed: "says lora_alpha 64, and it was trained with 8",
@@ -195,7 +195,7 @@ FAULTS: dict[Callable[[Path], None], str] = {
     trained_in_four_bits: "it was trained on the base with quantization 4bit, and here it is none",
     another_template_in_training: "its chat template in training was '000",
     another_template: "it was trained with another chat template than the base's",
-    broken_config: "adapter_config.json is no JSON",
+    broken_config: "adapter_config.json is not valid JSON",
     larger_vocabulary: "its tokenizer knows 85 tokens and the base embeds 80: wrong vocabulary size",
 }
 
@@ -315,7 +315,7 @@ def test_checkpoints_on_one_loaded_base_say_what_they_say_alone(tmp_path: Path) 
     back = [says(adapter) for adapter in reversed(together)]
     assert in_turn == alone
     assert back[::-1] == alone
-    assert holder.loads == 1
+    assert holder.load_count == 1
 
 
 def test_a_checkpoint_that_writes_to_its_base_has_one_of_its_own(tmp_path: Path) -> None:
@@ -329,7 +329,7 @@ def test_a_checkpoint_that_writes_to_its_base_has_one_of_its_own(tmp_path: Path)
     after = TransformersAdapter("t", FolderWeights(base, tmp_path), plain, None, holder)
     says(writer)
     assert says(after) == says(alone)
-    assert holder.loads == 2
+    assert holder.load_count == 2
 
 
 def test_another_base_puts_the_first_one_out(tmp_path: Path) -> None:
@@ -340,7 +340,7 @@ def test_another_base_puts_the_first_one_out(tmp_path: Path) -> None:
     )
     before = says(first)
     says(second)
-    assert holder.holds(second.loads)
-    assert not holder.holds(first.loads)
+    assert holder.holds(second.weights_key)
+    assert not holder.holds(first.weights_key)
     assert says(first) == before
-    assert holder.loads == 3
+    assert holder.load_count == 3

@@ -1,4 +1,4 @@
-"""G-Eval: marks read right, nothing scored that has no mark, and an answer that cannot move its own mark."""
+"""G-Eval: replies read right, nothing scored that has no score, and an answer that cannot move its own score."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from harness.adapters.scripted import ScriptedAdapter
 from harness.digests import digest_of
 from harness.errors import HarnessError
-from harness.judging.geval import CriterionText, GEvalJudge, GEvalSettings, expected_score, mark_in, neutralise
+from harness.judging.geval import CriterionText, GEvalJudge, GEvalSettings, expected_score, neutralise, score_in
 from harness.records import Decoding, JudgeItem, Question
 
 CRITERIA = tuple(
-    CriterionText(name, name.title(), "As it says.", {m: f"level {m}" for m in range(1, 6)}, ("Read.", "Mark."))
+    CriterionText(name, name.title(), "As it says.", {m: f"level {m}" for m in range(1, 6)}, ("Read.", "Score."))
     for name in ("accuracy", "completeness")
 )
 PROMPT = "{{ question }}|{{ reference }}|<answer>{{ answer }}</answer>|{{ criterion.title }}"
@@ -43,7 +43,7 @@ def item(answer: str = "Blue.", criterion: str = "accuracy", repeat: int = 0) ->
 
 
 @pytest.mark.parametrize(
-    ("reply", "mark"),
+    ("reply", "score"),
     [
         ("4", 4),
         (" 4.", 4),
@@ -73,16 +73,16 @@ def item(answer: str = "Blue.", criterion: str = "accuracy", repeat: int = 0) ->
         ("", None),
     ],
 )
-def test_the_last_form_wins_and_what_is_no_mark_is_none(reply: str, mark: int | None) -> None:
-    assert mark_in(reply, "Accuracy", 1, 5) == mark
+def test_the_last_form_wins_and_what_is_no_score_is_none(reply: str, score: int | None) -> None:
+    assert score_in(reply, "Accuracy", 1, 5) == score
 
 
-def test_a_reply_without_a_mark_is_unscored_with_its_reason() -> None:
+def test_a_reply_without_a_score_is_unscored_with_its_reason() -> None:
     judge = GEvalJudge("j", settings(), ScriptedAdapter(["Sorry, I cannot say."]))
-    verdicts = list(judge.judge([item(repeat=r) for r in range(3)]))
-    assert [verdict.score for verdict in verdicts] == [None] * 3
-    assert verdicts[0].reason == "no mark from 1 to 5 in the reply"
-    assert verdicts[0].reply == "Sorry, I cannot say."
+    scores = list(judge.judge([item(repeat=r) for r in range(3)]))
+    assert [score.value for score in scores] == [None] * 3
+    assert scores[0].reason == "no score from 1 to 5 in the reply"
+    assert scores[0].reply == "Sorry, I cannot say."
 
 
 def test_every_item_and_repeat_has_a_seed_of_its_own() -> None:
@@ -90,7 +90,7 @@ def test_every_item_and_repeat_has_a_seed_of_its_own() -> None:
     adapter = ScriptedAdapter(["1", "5"])
     judge = GEvalJudge("j", settings(repeats=10), adapter)
     items = [item(answer=answer, repeat=repeat) for answer in ("Blue.", "Red.") for repeat in range(10)]
-    scores = [verdict.score for verdict in judge.judge(items)]
+    scores = [score.value for score in judge.judge(items)]
     assert len({request.seed for request in adapter.requests}) == 20
     assert set(scores) == {1.0, 5.0}
 
@@ -116,22 +116,22 @@ def test_an_answer_over_the_judges_window_is_cut_until_it_fits_and_the_mark_says
     judge = GEvalJudge("j", settings(), adapter)
     (whole,) = adapter.count_tokens([judge.prompt_of(item(answer))])
     assert whole > 22 - 8
-    (verdict,) = judge.judge([item(answer)])
-    assert verdict.score == 4.0
-    assert re.fullmatch(r"the answer was cut at \d+ characters", verdict.reason)
+    (score,) = judge.judge([item(answer)])
+    assert score.value == 4.0
+    assert re.fullmatch(r"the answer was truncated at \d+ characters", score.reason)
 
 
 def test_a_prompt_over_the_judges_window_is_unscored_and_not_asked() -> None:
     adapter = ScriptedAdapter(["4"], window=9)
-    (verdict,) = GEvalJudge("j", settings(), adapter).judge([item()])
-    assert (verdict.score, verdict.reason) == (None, "the judge's prompt does not fit its window")
+    (score,) = GEvalJudge("j", settings(), adapter).judge([item()])
+    assert (score.value, score.reason) == (None, "the judge's prompt does not fit its window")
     assert adapter.requests == []
 
 
 def test_an_empty_answer_is_marked_by_rule_without_asking() -> None:
     adapter = ScriptedAdapter(["5"])
-    (verdict,) = GEvalJudge("j", settings(), adapter).judge([item(answer="  ")])
-    assert (verdict.score, verdict.reason) == (1.0, "empty answer: lowest mark by rule")
+    (score,) = GEvalJudge("j", settings(), adapter).judge([item(answer="  ")])
+    assert (score.value, score.reason) == (1.0, "empty answer: lowest score by rule")
     assert adapter.requests == []
 
 
@@ -141,14 +141,14 @@ def test_the_prompt_holds_what_the_judge_sees_and_begins_its_reply() -> None:
     assert prompt == "user: Which colour?|Blue.|<answer>Blue.</answer>|Accuracy\nassistant: Accuracy: "
 
 
-def test_the_mark_of_a_cut_answer_says_that_it_was_cut() -> None:
+def test_the_score_of_a_truncated_answer_has_a_remark() -> None:
     judge = GEvalJudge("j", settings(max_answer_chars=5), ScriptedAdapter(["4"]))
     (long,), (short,) = judge.judge([item("123456789")]), judge.judge([item("1234")])
-    assert (long.score, long.reason) == (4.0, "the answer was cut at 5 characters")
-    assert (short.score, short.reason) == (4.0, "")
+    assert (long.value, long.reason) == (4.0, "the answer was truncated at 5 characters")
+    assert (short.value, short.reason) == (4.0, "")
 
 
-def test_a_long_answer_is_cut_with_a_mark() -> None:
+def test_a_long_answer_is_truncated_with_a_note() -> None:
     prompt = GEvalJudge("j", settings(max_answer_chars=5), ScriptedAdapter(["5"])).prompt_of(item("123456789"))
     assert "<answer>12345 […the answer was cut here]</answer>" in prompt
 
@@ -173,7 +173,7 @@ def test_an_answer_cannot_close_its_frame_or_fill_in_the_form(attack: str) -> No
     safe = neutralise(attack, ["Accuracy", "Completeness"])
     assert "<" not in safe
     assert ">" not in safe
-    assert mark_in(safe, "Accuracy", 1, 5) is None
+    assert score_in(safe, "Accuracy", 1, 5) is None
     assert "5" in safe  # what it says is still there to be read
 
 
@@ -195,12 +195,12 @@ def test_expected_score_by_hand() -> None:
 def test_expected_score_mode_asks_once_and_refuses_too_little_mass() -> None:
     sure = ScriptedAdapter(["?"], option_logprobs={"4": math.log(0.6), "5": math.log(0.2)})
     mode = {"scoring": "expected_score", "repeats": 1, "decoding": Decoding()}
-    (verdict,) = GEvalJudge("j", settings(**mode), sure).judge([item()])
-    assert verdict.score == pytest.approx(4.25)
+    (score,) = GEvalJudge("j", settings(**mode), sure).judge([item()])
+    assert score.value == pytest.approx(4.25)
     unsure = ScriptedAdapter(["?"], option_logprobs={"4": math.log(0.01)})
-    (verdict,) = GEvalJudge("j", settings(**mode), unsure).judge([item()])
-    assert verdict.score is None
-    assert "under 0.05" in verdict.reason
+    (score,) = GEvalJudge("j", settings(**mode), unsure).judge([item()])
+    assert score.value is None
+    assert "under 0.05" in score.reason
 
 
 class TextOnly:
@@ -216,7 +216,7 @@ def test_expected_score_needs_a_model_with_log_probabilities() -> None:
 
 def test_identity_changes_with_each_thing_that_can_change_a_mark() -> None:
     adapter = ScriptedAdapter(["5"])
-    levels = CriterionText("accuracy", "Accuracy", "As it says.", {1: "a", 5: "b"}, ("Read.", "Mark."))
+    levels = CriterionText("accuracy", "Accuracy", "As it says.", {1: "a", 5: "b"}, ("Read.", "Score."))
     variants = [
         settings(),
         settings(prompt=PROMPT + " "),

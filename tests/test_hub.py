@@ -170,14 +170,14 @@ def only(done: subprocess.CompletedProcess[str]) -> str:
     ("where", "trouble", "said"),
     [
         ("/api/", 429, "too many requests to the hub (429); try again after 7 seconds"),
-        ("/api/", 503, "the hub is in trouble (503)"),
+        ("/api/", 503, "the hub returned 503"),
         ("/api/", 404, "the hub has no such repository; check the entry's name"),
         ("/api/", 401, "the hub does not know it or you may not read it (401)"),
         # the client tries these again for half a minute before it gives up
         pytest.param("resolve", 429, "too many requests to the hub (429)", marks=pytest.mark.slow),
-        pytest.param("resolve", 503, "the hub is in trouble (503)", marks=pytest.mark.slow),
+        pytest.param("resolve", 503, "the hub returned 503", marks=pytest.mark.slow),
         pytest.param("/api/", "slow", "the hub is too slow to answer; try again later", marks=pytest.mark.slow),
-        ("test.parquet", "cut", "the connection to the hub was cut while fetching; run the same command again"),
+        ("test.parquet", "cut", "the connection to the hub was lost while fetching; run the same command again"),
     ],
 )
 def test_what_the_user_sees_when_the_hub_misbehaves(
@@ -196,14 +196,14 @@ def test_a_download_cut_once_is_taken_up_again(run: Run, hub: StandInHub, tmp_pa
     assert len(rows(packs(tmp_path)["rag-mini-bioasq"], "corpus.jsonl")) == 8
 
 
-def test_a_dead_hub_is_told_at_once(run: Run) -> None:
+def test_a_dead_hub_is_reported_at_once(run: Run) -> None:
     started = time.monotonic()
     line = only(run("eval", "--task", "bioasq", "--model", "parrot", HF_ENDPOINT="http://127.0.0.1:1"))
     assert "the hub cannot be reached; connect, or fetch it on a connected machine" in line
     assert time.monotonic() - started < 15
 
 
-def test_a_wrong_revision_is_told(run: Run, hub: StandInHub) -> None:
+def test_a_wrong_revision_is_reported(run: Run, hub: StandInHub) -> None:
     hub.commits[NQ] = "0" * 40
     line = only(run("eval", "--task", "nq", "--model", "parrot"))
     assert line == f"{NQ}@{NQ_COMMIT[:8]}: the hub has no such revision; check the entry's name and `revision`"

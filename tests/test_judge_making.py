@@ -12,24 +12,23 @@ import pytest
 import yaml
 
 from harness.adapters.scripted import ScriptedAdapter
-from harness.audit.fitting import PLANTED, SHARES, WANTED, _halves, least_share
-from harness.audit.planted import damage
+from harness.auditing.fitting import PLANTED, REQUIRED, SHARES, _halves, least_share
+from harness.auditing.perturbations import perturb
 from harness.digests import digest_of_lines
-from harness.evaluate.marking import ToMark, mark
+from harness.evaluation.scoring import JudgeInput, judge_run
 from harness.interfaces import Judge
 from harness.judging.calibrated import CalibratedJudge, Weights
 from harness.judging.geval import CriterionText
-from harness.judging.jury import JuryJudge
+from harness.judging.panel import PanelJudge
 from harness.judging.scripted import ScriptedJudge
 from harness.judging.signals import NAMES, signals, words
 from harness.judging.steps import steps_in, write_steps
-from harness.records import Answer, Decoding, JudgeItem, Question, StopReason, TaskPlan, Verdict
+from harness.records import Answer, JudgeItem, Question, Score, StopReason
 from harness.sources.telecom.source import TelecomWorld
 from harness.store import Store
 from tests.conftest import REPOSITORY, SHARED_DATA, TASK, Finished, Silent, write_entries
 
 Harness = Callable[..., Finished]
-PLAN = TaskPlan("t", "t", 1, "s", "", "{{ references[0] }}", None, False, 1, None, Decoding(), ())
 
 
 def item(answer: str, key: str = "k", question: str = "Who?", reference: str = "Ada Lovelace") -> JudgeItem:
@@ -39,47 +38,48 @@ def item(answer: str, key: str = "k", question: str = "Who?", reference: str = "
 # ---- panels ---------------------------------------------------------------------------------------------------------
 
 
-def marked_by(judge: Judge, answers: Sequence[str], store: Store) -> list[list[Verdict]]:
+def scored_by(judge: Judge, answers: Sequence[str], store: Store) -> list[list[Score]]:
     questions = [Question(f"q{n}", f"Who is {n}?", ("Ada Lovelace",)) for n in range(len(answers))]
     given = [Answer("", answer, StopReason.EOS, 1, 1) for answer in answers]
-    return mark(ToMark(PLAN, questions, [()] * len(answers), given), judge, store, Silent())
+    judged = JudgeInput(["Ada Lovelace"] * len(answers), questions, [()] * len(answers), given)
+    return judge_run(judged, judge, store, Silent())
 
 
-def test_a_panels_mark_is_the_mean_of_its_members_means(store: Store) -> None:
-    """One member always says 2; another, with ten repeats of 4 and 5, has a mean that its own verdicts give."""
+def test_a_panels_score_is_the_mean_of_its_members_means(store: Store) -> None:
+    """One member always says 2; another, with ten repeats of 4 and 5, has a mean that its own scores give."""
     always, ten = ScriptedJudge(["2"], name="always"), ScriptedJudge(["4", "5"], name="ten", repeats=10)
-    (verdict, _), *_ = marked_by(JuryJudge("panel", [always, ten], 0.02), ["x"], store)
-    (own, *_) = marked_by(ten, ["x"], store)
-    scores = [v.score for v in own if v.criterion == "accuracy" and v.score is not None]
-    assert len(scores) == 10
-    mean = sum(scores) / 10
+    (score, _), *_ = scored_by(PanelJudge("panel", [always, ten], 0.02), ["x"], store)
+    (own, *_) = scored_by(ten, ["x"], store)
+    values = [s.value for s in own if s.criterion == "accuracy" and s.value is not None]
+    assert len(values) == 10
+    mean = sum(values) / 10
     assert 4 < mean < 5
-    assert verdict.score == pytest.approx((2 + mean) / 2)
-    assert verdict.reply == f"always 2.00, ten {mean:.2f}; spread {mean - 2:.2f}"
+    assert score.value == pytest.approx((2 + mean) / 2)
+    assert score.reply == f"always 2.00, ten {mean:.2f}; spread {mean - 2:.2f}"
 
 
-def test_a_panel_does_not_ask_its_members_again_for_what_they_said_alone(store: Store) -> None:
+def test_a_panel_does_not_ask_its_members_again_for_what_they_scored_alone(store: Store) -> None:
     alone, other = ScriptedJudge(["2"], name="alone", repeats=3), ScriptedJudge(["4"], name="other")
-    marked_by(alone, ["x", "y"], store)
-    said_alone = len(alone.judged)
-    marked_by(JuryJudge("panel", [alone, other], 0.02), ["x", "y", "z"], store)
-    assert (said_alone, len(alone.judged)) == (2 * 2 * 3, 3 * 2 * 3), "z alone was new"
+    scored_by(alone, ["x", "y"], store)
+    asked_alone = len(alone.judged)
+    scored_by(PanelJudge("panel", [alone, other], 0.02), ["x", "y", "z"], store)
+    assert (asked_alone, len(alone.judged)) == (2 * 2 * 3, 3 * 2 * 3), "z alone was new"
     assert len(other.judged) == 3 * 2
-    marked_by(JuryJudge("another panel", [other, alone], 0.02), ["x", "y", "z"], store)
+    scored_by(PanelJudge("another panel", [other, alone], 0.02), ["x", "y", "z"], store)
     assert (len(alone.judged), len(other.judged)) == (3 * 2 * 3, 3 * 2)
 
 
-def test_a_panel_of_which_fewer_than_half_marks_is_unscored(store: Store) -> None:
+def test_a_panel_of_which_fewer_than_half_score_is_unscored(store: Store) -> None:
     members = [ScriptedJudge(["5"], name="a"), ScriptedJudge([""], name="b"), ScriptedJudge(["", ""], name="c")]
-    (verdict, _), *_ = marked_by(JuryJudge("panel", members, 0.02), ["x"], store)
-    assert (verdict.score, verdict.reason) == (None, "1 of 3 members gave a mark")
+    (score, _), *_ = scored_by(PanelJudge("panel", members, 0.02), ["x"], store)
+    assert (score.value, score.reason) == (None, "1 of 3 members gave a score")
 
 
 def test_panels_of_other_members_are_other_judges() -> None:
     one, two = ScriptedJudge(["5"], name="a"), ScriptedJudge(["4"], name="b")
     three = ScriptedJudge(["4"], name="b", repeats=3)
-    assert JuryJudge("p", [one, two], 0.02).identity != JuryJudge("p", [one, three], 0.02).identity
-    assert JuryJudge("p", [one, two], 0.02).identity == JuryJudge("other name", [one, two], 0.02).identity
+    assert PanelJudge("p", [one, two], 0.02).identity != PanelJudge("p", [one, three], 0.02).identity
+    assert PanelJudge("p", [one, two], 0.02).identity == PanelJudge("other name", [one, two], 0.02).identity
 
 
 def test_a_panel_of_one_judge_under_two_names_is_refused(harness: Harness, entries: Path) -> None:
@@ -92,10 +92,10 @@ def test_a_panel_of_one_judge_under_two_names_is_refused(harness: Harness, entri
     )
     done = harness("audit", "twice", "--include_path", str(entries), "--planted", "2")
     assert done.code == 2
-    assert "two of its members are the same judge under two names" in done.err
+    assert "two of them are the same judge under two names" in done.err
 
 
-PANEL = "judge: {name}\ndescription: d\nkind: jury\njury: [{members}]\nmetadata: {{version: 1}}\n"
+PANEL = "judge: {name}\ndescription: d\nkind: panel\nmembers: [{members}]\nmetadata: {{version: 1}}\n"
 
 
 def test_a_panel_judges_a_run_and_none_may_sit_on_another(harness: Harness, entries: Path, pack: Path) -> None:
@@ -105,15 +105,15 @@ def test_a_panel_judges_a_run_and_none_may_sit_on_another(harness: Harness, entr
     done = harness("eval", "--task", "animals", "--model", "parrot", "--judge", "panel", "--data", str(pack), *flags)
     assert done.code == 0, done.err
     (file,) = Path("results").rglob("samples_*.jsonl")
-    verdict = json.loads(file.read_text().splitlines()[0])["verdicts"][0]
-    assert verdict["reply"].startswith("marks ")
+    score = json.loads(file.read_text().splitlines()[0])["scores"][0]
+    assert score["reply"].startswith("marks ")
     write_entries(entries, judges__court=PANEL.format(name="court", members="panel, more"))
-    assert "is itself a jury" in harness("validate", *flags).err
+    assert "is itself a panel" in harness("validate", *flags).err
     asked = harness("eval", "--task", "animals", "--model", "parrot", "--judge", "court", "--data", str(pack), *flags)
     assert asked.code == 2
-    assert "is itself a jury" in asked.err
+    assert "is itself a panel" in asked.err
     write_entries(entries, judges__court=PANEL.format(name="court", members="more, more"))
-    assert "a jury needs `jury`: the names of two judges or more" in harness("validate", *flags).err
+    assert "`members`: name two judges or more" in harness("validate", *flags).err
 
 
 # ---- calibrated judges ----------------------------------------------------------------------------------------------
@@ -126,13 +126,13 @@ class Flat:
         return np.ones((len(texts), 1))
 
 
-def test_a_calibrated_mark_by_hand() -> None:
+def test_a_calibrated_score_by_hand() -> None:
     """recall of "Ada Lovelace" in "Ada" is 1/2; p = 1/(1 + exp(-(0.5 + 2·(0.5 - 0.25)/0.5))) = 1/(1 + exp(-1.5))."""
     weights = {"accuracy": Weights(0.5, {"recall": 2.0}, {"recall": 0.25}, {"recall": 0.5})}
     judge = CalibratedJudge("c", weights, Flat, {}, 0.02)
-    verdicts = {v.key: v for v in judge.judge([item("Ada", "a"), item(" ", "b")])}
-    assert verdicts["a"].score == pytest.approx(1 + 4 / (1 + math.exp(-1.5)), abs=1e-6)
-    assert (verdicts["b"].score, verdicts["b"].reason) == (1.0, "empty answer: lowest mark by rule")
+    scores = {s.key: s for s in judge.judge([item("Ada", "a"), item(" ", "b")])}
+    assert scores["a"].value == pytest.approx(1 + 4 / (1 + math.exp(-1.5)), abs=1e-6)
+    assert (scores["b"].value, scores["b"].reason) == (1.0, "empty answer: lowest score by rule")
 
 
 def test_words_are_read_as_people_mean_them() -> None:
@@ -190,7 +190,7 @@ def test_a_judge_is_fitted_audited_and_better_than_token_f1(harness: Harness, tm
     chosen = yaml.safe_load((tmp_path / "own" / "judges" / "mine.yaml").read_text())["fitted_on"]["chosen"]
     assert 0.9 < chosen["accuracy"]["auc_of_correctness_on_held_out_questions"] < 1
     for of_criterion in chosen.values():
-        assert min(of_criterion["found_in_held_out_documents"].values()) >= WANTED
+        assert min(of_criterion["found_in_held_out_documents"].values()) >= REQUIRED
     flags = ["--include_path", str(tmp_path / "own")]
     small = ["--rows", "300", "--pairs", "10", "--planted", "10", "--injected", "2"]
     done = harness("audit", "mine", "--data", data, *flags, *small)
@@ -215,7 +215,7 @@ def test_planted_answers_count_as_little_as_suffices(needed: float, share: float
 
 def test_errors_are_looked_for_in_documents_that_were_not_fitted_on() -> None:
     pool = TelecomWorld(300, 1600, 1000, seed=7).questions("finetune")
-    fitted_on, held_out = _halves([each.question for each in damage(pool, len(pool), 0)])
+    fitted_on, held_out = _halves([each.question for each in perturb(pool, len(pool), 0)])
     assert len(fitted_on) == PLANTED
     assert len(held_out) > 100
     facts = [{fact.statement for question in half for fact in question.facts} for half in (fitted_on, held_out)]
@@ -296,7 +296,7 @@ def test_a_judge_without_a_model_has_no_steps(harness: Harness) -> None:
     assert "only a geval judge has steps" in done.err
 
 
-def test_a_model_that_writes_no_list_is_told_of(harness: Harness, own_judge: Path) -> None:
+def test_a_model_that_writes_no_list_is_reported(harness: Harness, own_judge: Path) -> None:
     write_entries(own_judge, models__writer=WRITER.replace("\\n2. List the facts.\\n3. Count them.", ""))
     done = harness("judge-steps", "own", "--include_path", str(own_judge))
     assert done.code == 2
@@ -364,4 +364,4 @@ def test_a_template_of_the_reference_is_applied_once(harness: Harness, entries: 
 def test_a_folder_that_is_no_run_is_one_line(harness: Harness, tmp_path: Path) -> None:
     done = harness("judge", str(tmp_path), "--judge", "facts")
     assert done.code == 2
-    assert "is no whole run folder of this version" in done.err
+    assert "is not a whole run folder of this version" in done.err

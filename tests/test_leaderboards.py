@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.leaderboard import CompactRun, render_leaderboard
-from harness.registry import Catalog
-from harness.schema import LeaderboardEntry
+from harness.entries.catalog import Catalog
+from harness.entries.leaderboard import LeaderboardEntry
+from harness.reports.leaderboard import render_leaderboard
+from harness.reports.stored import StoredRun
 from tests.conftest import Finished
 
 Harness = Callable[..., Finished]
@@ -20,7 +21,7 @@ ENTRY = LeaderboardEntry(
 )
 
 
-def compact(model: str, accuracy: list[float | None], **changes: object) -> CompactRun:
+def compact(model: str, accuracy: list[float | None], **changes: object) -> StoredRun:
     values: dict[str, object] = {
         "run_id": f"{model:0<64}",
         "task": "animals",
@@ -46,7 +47,7 @@ def compact(model: str, accuracy: list[float | None], **changes: object) -> Comp
             "truncated": [0.0, 0, 0, 1],
         },
     }
-    return CompactRun(**{**values, **changes})  # type: ignore[arg-type]
+    return StoredRun(**{**values, **changes})  # type: ignore[arg-type]
 
 
 def row_of(page: str, model: str) -> list[str]:
@@ -68,13 +69,13 @@ def test_a_row_by_hand() -> None:
     assert "## animals (version 1): 4 questions, judged by marks" in page
 
 
-def test_a_trained_models_row_has_its_clean_marks_by_hand() -> None:
+def test_a_trained_models_row_has_its_clean_scores_by_hand() -> None:
     """One of four items is like a training pair; the clean mean is of 1 and 4."""
     measures = {
         "accuracy": [5.0, 1.0, 4.0, None],
         "leaked": [1.0, 0.0, 0.0, 0.0],
         "accuracy_clean": [None, 1.0, 4.0, None],
-        "repeats": [0.0, 1.0, 0.0, 1.0],
+        "loops": [0.0, 1.0, 0.0, 1.0],
     }
     page = render_leaderboard(
         ENTRY, ["animals"], [compact("base", [1, 1, 3, 5]), compact("tuned", [], measures=measures)]
@@ -92,7 +93,7 @@ def test_runs_over_other_items_stand_in_another_table() -> None:
     page = render_leaderboard(ENTRY, ["animals"], [compact("base", [1, 1, 3, 5]), few])
     assert page.count("\n## ") == 2
     assert "the first 2 of 4 questions" in page
-    assert "Δ" not in page.split("the first 2 of 4")[1].split("Marks are means")[0]
+    assert "Δ" not in page.split("the first 2 of 4")[1].split("Scores are means")[0]
 
 
 def test_different_judges_never_share_a_table() -> None:
@@ -109,10 +110,10 @@ def test_two_models_of_one_name_are_told_apart() -> None:
     assert "base (different-we)" in page
 
 
-def test_a_broken_judge_is_marked() -> None:
+def test_a_broken_judge_has_a_dagger() -> None:
     page = render_leaderboard(ENTRY, ["animals"], [compact("base", [None] * 4, judge_is_broken=True)])
     assert "|base †" in page
-    assert "† The judge left more verdicts unscored than its entry allows: base." in page
+    assert "† The judge left more answers unscored than its entry allows: base." in page
 
 
 def test_the_order_of_runs_does_not_matter() -> None:
@@ -165,7 +166,7 @@ def test_check_finds_a_stale_page_and_writes_nothing(board: Harness, entries: Pa
     page.write_text(page.read_text().replace("Zoo", "Zooo"))
     done = board("--check")
     assert done.code == 1
-    assert "zoo.md is stale; run: harness leaderboard zoo" in done.err
+    assert "leaderboard zoo is stale; run: harness leaderboard zoo" in done.err
     assert "Zooo" in page.read_text()
 
 

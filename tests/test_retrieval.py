@@ -199,7 +199,7 @@ def test_hybrid_fuses_its_parts_and_says_so_in_its_identity(tmp_path: Path) -> N
     query = Query("w1 w2")
     expected = fuse([part.rank([query], 20)[0] for part in parts], 5, 60)
     assert hybrid.rank([query], 5)[0] == expected
-    assert [part["kind"] for part in hybrid.identity["retriever"]["parts"]] == ["bm25", "dense"]
+    assert [part["kind"] for part in hybrid.settings["parts"]] == ["bm25", "dense"]
 
 
 def test_the_oracle_gives_the_chunks_of_the_gold_spans(tmp_path: Path) -> None:

@@ -62,9 +62,9 @@ def test_everything_wrong_with_the_questions_is_said_at_once_by_line(tmp_path: P
     (tmp_path / "qa.jsonl").write_text("\n".join(lines), encoding="utf-8")
     said = problems(tmp_path)
     assert [line.removeprefix(f"{tmp_path}/qa.jsonl:").split(":")[0] for line in said] == ["2", "3", "4", "5", "5"]
-    assert any("id 'q0' stands already in line 1" in line for line in said)
+    assert any("id 'q0' is also in line 1" in line for line in said)
     assert any("gold id 'd9' is not in corpus.jsonl" in line for line in said)
-    assert any("question must be there and be text" in line for line in said)
+    assert any("question must be present and be text" in line for line in said)
     assert any("invalid json" in line for line in said)
 
 
@@ -77,8 +77,8 @@ def test_a_duplicate_document_and_a_broken_line_are_named(tmp_path: Path) -> Non
     said = list(caught.value.problems)
     assert len(said) == 3
     assert "corpus.jsonl:2" in said[0]
-    assert "doc_id 'd1' stands already in line 1" in said[1]
-    assert "corpus.jsonl:4: text must be there" in said[2]
+    assert "doc_id 'd1' is also in line 1" in said[1]
+    assert "corpus.jsonl:4: text must be present" in said[2]
 
 
 def test_an_empty_corpus_is_refused(tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ def test_declared_splits_are_never_overruled(tmp_path: Path) -> None:
     rows = [{**row, "split": "evaluation" if n % 2 else "train"} for n, row in enumerate(QUESTIONS)]
     source = open_pack(write_pack(tmp_path, questions=rows), pool=1)
     assert {question.id for question in source.questions("evaluation")} == {"q1", "q3"}
-    with pytest.raises(DataError, match="no row's split is 'finetune'; there is evaluation, train"):
+    with pytest.raises(DataError, match="no row has the split 'finetune'; the splits are evaluation, train"):
         source.questions("finetune")
 
 

@@ -13,13 +13,14 @@ from typing import Any
 import pytest
 
 from harness.adapters.scripted import ScriptedAdapter
-from harness.errors import HarnessError
-from harness.evaluate import Parts, evaluate, run_id_of
-from harness.evaluate.marking import key_of_verdict
-from harness.evaluate.stages import complete, key_of_answer, key_of_passages
-from harness.fitting import FittedPrompt
+from harness.errors import DataError, HarnessError
+from harness.evaluation.folder import Run, read_run
+from harness.evaluation.run import Context, RunRecord, answer_questions, judge_answers
+from harness.evaluation.scoring import key_of_score
+from harness.evaluation.stages import Stage, complete, key_of_answer, key_of_passages
 from harness.judging.scripted import ScriptedJudge
-from harness.records import Answer, Arm, Decoding, JudgeItem, Passage, Query, Question, Request, Span, TaskPlan
+from harness.planning.runs import Parts
+from harness.records import Answer, Arm, Decoding, JudgeItem, Passage, Query, Question, Request, Score, Span, TaskPlan
 from harness.retrieval.base import NoRetriever
 from harness.store import Store
 from tests.conftest import Silent
@@ -79,8 +80,11 @@ PLAN = TaskPlan(
 )
 
 
-def parts(adapter: Any = None, judge: Any = None, retriever: Any = None, questions: Any = None) -> Parts:
+def parts(
+    adapter: Any = None, judge: Any = None, retriever: Any = None, questions: Any = None, plan: TaskPlan = PLAN
+) -> Parts:
     return Parts(
+        plan=plan,
         source=ListSource(questions or QUESTIONS),
         retriever=retriever or FixedRetriever(),
         adapter=adapter or ScriptedAdapter(["answer 1", "answer 2", "something else"], name="model"),
@@ -89,8 +93,9 @@ def parts(adapter: Any = None, judge: Any = None, retriever: Any = None, questio
     )
 
 
-def run(made: Parts, store: Store, output: Path, plan: TaskPlan = PLAN) -> Any:
-    return evaluate(plan, made, store, output, Silent(), HOST)
+def run(made: Parts, store: Store, output: Path, plan: TaskPlan = PLAN) -> Run:
+    made = replace(made, plan=plan)
+    return judge_answers(made, answer_questions(made, store, Silent()), Context(store, output, Silent(), HOST))
 
 
 def result_files(output: Path) -> dict[str, bytes]:
@@ -133,11 +138,11 @@ class DyingJudge(ScriptedJudge):
         self._left = survives
 
     def judge(self, items: Sequence[JudgeItem]) -> Iterator[Any]:
-        for verdict in super().judge(items):
+        for score in super().judge(items):
             if self._left == 0:
                 raise Killed
             self._left -= 1
-            yield verdict
+            yield score
 
 
 @pytest.mark.parametrize("died_at", [0, 1, 7, 8, 9, 39])
@@ -214,16 +219,16 @@ def test_what_a_model_is_called_is_no_part_of_a_key() -> None:
     )
 
 
-def test_verdicts_of_different_judges_criteria_repeats_and_answers_never_share_a_key() -> None:
+def test_scores_of_different_judges_criteria_repeats_and_answers_never_share_a_key() -> None:
     judge = ScriptedJudge(["1"], name="same")
     item = JudgeItem("", QUESTIONS[0], "answer 0", "answer", (), "accuracy", 0)
     keys = [
-        key_of_verdict(judge, item),
-        key_of_verdict(ScriptedJudge(["2"], name="same"), item),
-        *(key_of_verdict(judge, replace(item, repeat=repeat)) for repeat in range(1, 10)),
-        key_of_verdict(judge, replace(item, criterion="completeness")),
-        key_of_verdict(judge, replace(item, answer="answer ")),
-        key_of_verdict(judge, replace(item, question=QUESTIONS[1])),
+        key_of_score(judge, item),
+        key_of_score(ScriptedJudge(["2"], name="same"), item),
+        *(key_of_score(judge, replace(item, repeat=repeat)) for repeat in range(1, 10)),
+        key_of_score(judge, replace(item, criterion="completeness")),
+        key_of_score(judge, replace(item, answer="answer ")),
+        key_of_score(judge, replace(item, question=QUESTIONS[1])),
     ]
     assert distinct(keys)
 
@@ -250,14 +255,14 @@ def test_runs_that_differ_in_anything_have_different_ids() -> None:
         replace(PLAN, top_k=1),
     ]
     made = [parts(), parts(ScriptedAdapter(["z"], name="model")), parts(judge=ScriptedJudge(["4"], name="judge"))]
-    assert distinct([run_id_of(plan, each) for plan, each in itertools.product(plans, made)])
+    assert distinct([RunRecord.of(replace(each, plan=plan)).run_id for plan, each in itertools.product(plans, made)])
 
 
 def test_other_items_or_clusters_make_another_run() -> None:
     """A data set's division or clusters can change while its files stay as they are."""
     fewer = QUESTIONS[:39]
     other_clusters = [replace(question, cluster="one") for question in QUESTIONS]
-    assert distinct([run_id_of(PLAN, parts(questions=each)) for each in (QUESTIONS, fewer, other_clusters)])
+    assert distinct([RunRecord.of(parts(questions=each)).run_id for each in (QUESTIONS, fewer, other_clusters)])
 
 
 # ---- prompts, scores, files -----------------------------------------------------------------------------------------
@@ -289,21 +294,19 @@ def test_scores_by_hand(tmp_path: Path, store: Store) -> None:
 
     class ByHand(ScriptedJudge):
         def judge(self, items: Sequence[JudgeItem]) -> Iterator[Any]:
-            from harness.records import Verdict
-
-            marks = {("q0", 0): 1.0, ("q0", 1): 3.0}
+            given = {("q0", 0): 1.0, ("q0", 1): 3.0}
             for item in items:
-                score = marks.get((item.question.id, item.repeat)) if item.criterion == "accuracy" else 5.0
-                yield Verdict(item.key, item.criterion, item.repeat, score, "" if score else "no mark")
+                value = given.get((item.question.id, item.repeat)) if item.criterion == "accuracy" else 5.0
+                yield Score(item.key, item.criterion, item.repeat, value, "" if value else "no score")
 
     judge = ByHand(["?"], name="by-hand", repeats=3)
     judge.max_unscored = 0.02
-    outcome = run(parts(judge=judge, questions=QUESTIONS[:2]), store, tmp_path)
-    accuracy, completeness = outcome.scores[:2]
+    finished = run(parts(judge=judge, questions=QUESTIONS[:2]), store, tmp_path)
+    accuracy, completeness = finished.scores["accuracy"], finished.scores["completeness"]
     assert (accuracy.measure, accuracy.value, accuracy.n, accuracy.total) == ("accuracy", 2.0, 1, 2)
     assert (completeness.value, completeness.n) == (5.0, 2)
-    assert outcome.unscored == {"verdicts": 12, "unscored": 4, "reasons": {"no mark": 4}, "remarks": {}}
-    assert outcome.judge_is_broken
+    assert finished.unscored == {"scores": 12, "unscored": 4, "reasons": {"no score": 4}, "remarks": {}}
+    assert finished.judge_is_broken
 
 
 LM_EVAL_RESULT_KEYS = {
@@ -319,12 +322,12 @@ LM_EVAL_SAMPLE_KEYS = {
 
 
 def test_files_hold_a_superset_of_lm_evals_fields(tmp_path: Path, store: Store) -> None:
-    outcome = run(parts(), store, tmp_path)
-    (results,) = outcome.folder.glob("results_*.json")
+    finished = run(parts(), store, tmp_path)
+    (results,) = finished.folder.glob("results_*.json")
     document = json.loads(results.read_text())
     assert document.keys() >= LM_EVAL_RESULT_KEYS
     assert document["results"]["toy"].keys() >= {"alias", "sample_len", "f1,none", "f1_stderr,none"}
-    (samples,) = outcome.folder.glob("samples_*.jsonl")
+    (samples,) = finished.folder.glob("samples_*.jsonl")
     rows = [json.loads(line) for line in samples.read_text().splitlines()]
     assert len(rows) == 40
     assert rows[0].keys() >= LM_EVAL_SAMPLE_KEYS
@@ -340,8 +343,8 @@ def document_mean_of_one(row: dict[str, Any]) -> float:
 
 
 def test_the_manifest_holds_what_differs_from_host_to_host(tmp_path: Path, store: Store) -> None:
-    outcome = run(parts(), store, tmp_path)
-    manifest = json.loads((outcome.folder / "manifest.json").read_text())
+    finished = run(parts(), store, tmp_path)
+    manifest = json.loads((finished.folder / "manifest.json").read_text())
     assert manifest["command"] == HOST["command"]
     assert manifest["identities"]["model"]["engine"] == "scripted"
     assert manifest["tokens"]["answer"] > 0
@@ -349,7 +352,7 @@ def test_the_manifest_holds_what_differs_from_host_to_host(tmp_path: Path, store
 
 def test_a_store_that_is_none_or_of_another_format_is_refused(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("this is not a database, whatever its name says" * 100)
-    with pytest.raises(HarnessError, match="not a store that can be used"):
+    with pytest.raises(HarnessError, match="cannot be used as a store"):
         Store(tmp_path / "text")
     other = sqlite3.connect(tmp_path / "other")
     other.execute("PRAGMA user_version=99")
@@ -387,10 +390,63 @@ def test_what_another_process_computes_meanwhile_is_not_computed_again(tmp_path:
             other.put("answers", dict.fromkeys("cde", "theirs"))
             return ((key, "ours") for key in batch)
 
-        records = complete(one, "answers", "abcdef", lambda: 2, compute, Silent(), "generate")
+        records = complete(one, Stage("generate", "answers", "abcdef", lambda: 2, compute), Silent())
     assert computed == [["a", "b"], ["f"]]
     assert records == {**dict.fromkeys("abf", "ours"), **dict.fromkeys("cde", "theirs")}
 
 
-def test_a_fitted_prompt_is_plain_data() -> None:
-    assert FittedPrompt("text", 3, 0, True).fits
+# ---- what was stored before is still there --------------------------------------------------------------------------
+
+
+def test_scores_of_a_store_of_format_one_are_found_under_their_new_name(tmp_path: Path) -> None:
+    """Format 1 called the table `verdicts`; nothing is asked again."""
+    judge = ScriptedJudge(["1", "3", "5", ""], name="judge", repeats=3)
+    with Store(tmp_path / "s") as store:
+        run(parts(judge=judge), store, tmp_path / "a")
+    old = sqlite3.connect(tmp_path / "s")
+    old.execute("ALTER TABLE scores RENAME TO verdicts")
+    old.execute("PRAGMA user_version=1")
+    old.commit()
+    old.close()
+    again = ScriptedJudge(["1", "3", "5", ""], name="judge", repeats=3)
+    with Store(tmp_path / "s") as store, Store(tmp_path / "s") as second:
+        run(parts(judge=again), store, tmp_path / "b")
+        assert second.get("scores", ["none"]) == {}
+    assert len(judge.judged) == 240
+    assert again.judged == []
+    assert result_files(tmp_path / "a") == result_files(tmp_path / "b")
+
+
+def test_a_run_folder_of_format_one_is_read_as_if_it_were_of_format_two(tmp_path: Path, store: Store) -> None:
+    made = run(parts(), store, tmp_path)
+    (samples,) = made.folder.glob("samples_*.jsonl")
+    (results,) = made.folder.glob("results_*.json")
+    rows = [json.loads(line) for line in samples.read_text().splitlines()]
+    for row in rows:
+        row["verdicts"] = row.pop("scores")
+        row["repeats"] = row.pop("loops")
+        row["metrics"] = ["repeats" if name == "loops" else name for name in row["metrics"]]
+    samples.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    results.write_text(results.read_text().replace('"loops', '"repeats'))
+    old = read_run(made.folder)
+    assert old.scores == made.scores
+    assert old.samples == made.samples
+
+
+@pytest.mark.parametrize("damage", ["no samples", "a line cut short", "no rows", "not an object", "a field missing"])
+def test_a_broken_samples_file_is_one_line(tmp_path: Path, store: Store, damage: str) -> None:
+    made = run(parts(), store, tmp_path)
+    (samples,) = made.folder.glob("samples_*.jsonl")
+    text = samples.read_text()
+    if damage == "no samples":
+        samples.unlink()
+    else:
+        changed = {
+            "a line cut short": text[:-10],
+            "no rows": "",
+            "not an object": text + "[1]\n",
+            "a field missing": text.replace('"question_id"', '"question"'),
+        }
+        samples.write_text(changed[damage])
+    with pytest.raises(DataError, match="is not a whole run folder of this version"):
+        _ = read_run(made.folder).rows

@@ -13,10 +13,11 @@ import pytest
 import torch
 
 from harness.adapters.sampling import SeededSampler
-from harness.adapters.transformers import LoadSettings, TransformersAdapter, shared_prefixes
+from harness.adapters.transformers import LoadSettings, TransformersAdapter
+from harness.adapters.transformers.batches import shared_prefixes
 from harness.adapters.weights import FolderWeights, GgufWeights, HubWeights, LoraCheckpoint
 from harness.errors import CheckpointMismatch, HarnessError, MissingPart
-from harness.evaluate.marking import ToMark, mark_together
+from harness.evaluation.scoring import JudgeInput, judge_together
 from harness.interfaces import OptionScorer
 from harness.judging.geval import CriterionText, GEvalJudge, GEvalSettings
 from harness.records import (
@@ -28,7 +29,6 @@ from harness.records import (
     Question,
     Request,
     StopReason,
-    TaskPlan,
 )
 from harness.store import Store
 from tests.conftest import Silent
@@ -119,7 +119,7 @@ def test_prompts_that_begin_alike_say_what_they_say_apart_and_compute_the_beginn
     assert says(model, many) == apart
     lengths = [request.prompt_tokens for request in many[::3]]
     assert model.usage["prompt_tokens_asked"] == 3 * sum(lengths)
-    begin = len(model._encode([many[0].prompt.split("Accuracy")[0]])[0])
+    begin = len(model._prompts.encode([many[0].prompt.split("Accuracy")[0]])[0])
     assert model.usage["prompt_tokens_computed"] == begin + sum(lengths) - 3 * begin
 
 
@@ -154,7 +154,7 @@ def test_the_sampler_draws_from_the_softmax() -> None:
     logits = torch.tensor([1.0, 0.0, -0.5])
     exact = (logits / 0.7).softmax(-1)
     sampler = SeededSampler(list(range(20_000)), temperature=0.7, top_p=1.0)
-    drawn = sampler(None, logits.expand(20_000, 3)).argmax(-1)
+    drawn = sampler(torch.empty(0), logits.expand(20_000, 3)).argmax(-1)
     for token, probability in enumerate(exact.tolist()):
         share = float((drawn == token).double().mean())
         assert abs(share - probability) < 4 * math.sqrt(probability * (1 - probability) / 20_000)
@@ -162,7 +162,7 @@ def test_the_sampler_draws_from_the_softmax() -> None:
 
 def test_top_p_keeps_the_smallest_set_that_reaches_it() -> None:
     logits = torch.log(torch.tensor([0.5, 0.3, 0.15, 0.05]))
-    drawn = SeededSampler(list(range(4_000)), 1.0, top_p=0.6)(None, logits.expand(4_000, 4)).argmax(-1)
+    drawn = SeededSampler(list(range(4_000)), 1.0, top_p=0.6)(torch.empty(0), logits.expand(4_000, 4)).argmax(-1)
     assert set(drawn.tolist()) == {0, 1}
 
 
@@ -171,7 +171,7 @@ def test_a_prompt_begins_with_bos_once_if_the_tokenizer_wants_one(tmp_path: Path
     model = adapter(make_model(tmp_path / "m", bos=bos), tmp_path)
     prompt = model.format_prompt([Message("user", "hi")])
     assert prompt.count("<s>") == int(bos)
-    assert model._encode([prompt])[0].count(1) == int(bos)
+    assert model._prompts.encode([prompt])[0].count(1) == int(bos)
 
 
 def test_a_template_that_writes_bos_itself_does_not_double_it(tmp_path: Path) -> None:
@@ -199,7 +199,7 @@ def test_a_model_without_a_chat_template_gets_the_plain_form(tmp_path: Path) -> 
 def test_control_tokens_in_a_passage_cannot_end_the_turn(base: Path, tmp_path: Path) -> None:
     model = adapter(base, tmp_path)
     prompt = model.format_prompt([Message("user", "a passage </s> with a control token")])
-    assert model._encode([prompt])[0].count(2) == 1  # the template's own
+    assert model._prompts.encode([prompt])[0].count(2) == 1  # the template's own
 
 
 def test_markers_that_the_template_writes_as_text_are_broken_up_too(tmp_path: Path) -> None:
@@ -371,10 +371,10 @@ def test_option_probabilities_are_those_of_the_next_token(base: Path, tmp_path: 
     scored = model.score_options(asked)
     for prompt, logprobs in zip(prompts, scored, strict=True):
         assert set(logprobs) == {"4", "5"}  # "45" is two tokens, "" is none
-        ids = torch.tensor([model._encode([prompt])[0]])
+        ids = torch.tensor([model._prompts.encode([prompt])[0]])
         with torch.no_grad():
             exact = model._model(input_ids=ids).logits[0, -1].float().log_softmax(-1)
-        assert logprobs["4"] == pytest.approx(float(exact[model._encode(["4"])[0][0]]), abs=1e-4)
+        assert logprobs["4"] == pytest.approx(float(exact[model._prompts.encode(["4"])[0][0]]), abs=1e-4)
 
 
 def test_closing_frees_the_weights_and_the_next_answer_is_the_same(base: Path, tmp_path: Path) -> None:
@@ -382,7 +382,7 @@ def test_closing_frees_the_weights_and_the_next_answer_is_the_same(base: Path, t
     asked = requests(model, TEXTS)
     first = says(model, asked)
     model.close()
-    assert not model._holder.holds(model.loads)
+    assert not model._holder.holds(model.weights_key)
     assert says(model, asked) == first
 
 
@@ -435,7 +435,7 @@ def test_lora_weights_are_computed_in_the_bases_precision(base: Path, lora: Path
         "other", FolderWeights(base, tmp_path), model._settings, LoraCheckpoint(second, tmp_path), holder
     )
     says(other, requests(other, ["a"]))
-    assert holder.loads == 1
+    assert holder.load_count == 1
     widths = [p.dtype for name, p in other._model.named_parameters() if "lora_" in name]
     assert len(widths) == 2 * len([1 for name, _ in model._model.named_parameters() if "lora_A" in name])
     assert set(widths) == {torch.bfloat16}
@@ -445,7 +445,7 @@ def test_answers_of_several_models_to_one_question_share_question_and_passages_b
     base: Path, tmp_path: Path
 ) -> None:
     """Three models, two questions, two criteria: the passages of a question go through the judge's model once, and the
-    marks are those of each model judged alone."""
+    scores are those of each model judged alone."""
     names = ("accuracy", "completeness")
     criteria = tuple(CriterionText(c, c.title(), "As it says.", {1: "bad", 5: "good"}, ("Read.",)) for c in names)
     judging = GEvalSettings(
@@ -457,25 +457,24 @@ def test_answers_of_several_models_to_one_question_share_question_and_passages_b
         sees_passages=True,
         sees_reference=False,
     )
-    plan = TaskPlan("t", "t", 1, "s", "", "{{ references[0] }}", None, False, 1, None, Decoding(), ())
     questions = [Question(f"q{n}", f"What is {n}?", ("x",)) for n in range(2)]
     passages = [(Passage(f"d{n}", 0, 9, "", f"Number {n} is an otter. " * 8, 1, 1.0),) for n in range(2)]
     runs = [
-        ToMark(plan, questions, passages, [Answer("", f"{said} {n}", StopReason.EOS, 1, 1) for n in range(2)])
-        for said in ("Yes", "It is not so", "Who knows")
+        JudgeInput(["x"] * 2, questions, passages, [Answer("", f"{text} {n}", StopReason.EOS, 1, 1) for n in range(2)])
+        for text in ("Yes", "It is not so", "Who knows")
     ]
 
-    def marked(groups: Sequence[Sequence[ToMark]], store: Path) -> tuple[list[Any], Mapping[str, float]]:
+    def judged(groups: Sequence[Sequence[JudgeInput]], store: Path) -> tuple[list[Any], Mapping[str, float]]:
         model = adapter(base, tmp_path, batch_size=6)
         with Store(store) as kept:
-            given = [
-                of for group in groups for of in mark_together(group, GEvalJudge("j", judging, model), kept, Silent())
+            scores = [
+                of for group in groups for of in judge_together(group, GEvalJudge("j", judging, model), kept, Silent())
             ]
-        marks = [(v.reply, v.score and round(v.score, 3)) for of_run in given for of in of_run for v in of]
-        return marks, model.usage
+        replies = [(s.reply, s.value and round(s.value, 3)) for of_run in scores for of in of_run for s in of]
+        return replies, model.usage
 
-    together, joint = marked([runs], tmp_path / "together.sqlite")
-    apart, alone = marked([[run] for run in runs], tmp_path / "apart.sqlite")
+    together, joint = judged([runs], tmp_path / "together.sqlite")
+    apart, alone = judged([[run] for run in runs], tmp_path / "apart.sqlite")
     assert together == apart
     assert any(score is not None for _, score in apart)
     assert joint["prompt_tokens_asked"] == alone["prompt_tokens_asked"]

@@ -1,7 +1,7 @@
-"""One base in memory and any number of LoRA checkpoints on it, of which one at a time, or none, is at work.
+"""One base in memory and any number of LoRA checkpoints on it, of which one at a time, or none, is active.
 
 Every adapter of a command shares one `BaseHolder`. Adapters of one base then load it once and switch in place; an
-adapter of another base puts the first one out, so that no more than one model is in memory. A switched-off LoRA layer
+adapter of another base replaces the first one, so that no more than one model is in memory. A switched-off LoRA layer
 calls its base layer and nothing else (PEFT's `LoraLayer.forward`), so answers are those of runs one by one.
 """
 
@@ -9,9 +9,13 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
 from harness.extras import require
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+    from transformers import PreTrainedModel
 
 __all__ = ["BaseHolder"]
 
@@ -23,47 +27,48 @@ class BaseHolder:
 
     def __init__(self) -> None:
         self._key: str | None = None
-        self._model: Any = None
+        self._model: PreTrainedModel | PeftModel | None = None
         self._attached: set[str] = set()
         self._active = _NONE
-        self.loads = 0
+        self.load_count = 0
         """How often a base was loaded, for tests and benchmarks."""
 
     def model(
         self,
         key: str,
-        load: Callable[[], Any],
+        load: Callable[[], PreTrainedModel],
         lora: str | None = None,
-        attach: Callable[[Any, str], Any] | None = None,
-    ) -> Any:
-        """The base under `key`, loaded if need be, with this LoRA checkpoint at work and no other. `attach(model,
-        name)` puts the checkpoint on the model under that name, sets it to work, and gives the model to use from then
+        attach: Callable[[PreTrainedModel | PeftModel, str], PeftModel] | None = None,
+    ) -> PreTrainedModel | PeftModel:
+        """The base under `key`, loaded if need be, with this LoRA checkpoint active and no other. `attach(model,
+        name)` puts the checkpoint on the model under that name, makes it active, and returns the model to use from then
         on."""
         if self._key != key:
             self.free()
             self._model, self._key = load(), key
-            self.loads += 1
-        wanted = lora or _NONE
-        if wanted and wanted not in self._attached:
-            assert attach is not None, "a checkpoint comes with the way to attach it"
+            self.load_count += 1
+        name = lora or _NONE
+        if name and name not in self._attached:
+            if attach is None:
+                raise ValueError("a checkpoint comes with the way to attach it")
             try:
-                self._model = attach(self._model, wanted)
+                self._model = attach(self._model, name)
             except BaseException:
                 self.free()  # half attached is no state to answer from
                 raise
-            self._attached.add(wanted)
-            self._active = wanted
-        if wanted != self._active:
-            self._switch(wanted)
+            self._attached.add(name)
+            self._active = name
+        if name != self._active:
+            self._switch(self._model, name)
         return self._model
 
-    def _switch(self, wanted: str) -> None:
-        if wanted == _NONE:
-            self._model.base_model.disable_adapter_layers()
+    def _switch(self, model: PeftModel, name: str) -> None:
+        if name == _NONE:
+            model.base_model.disable_adapter_layers()
         else:
-            self._model.base_model.enable_adapter_layers()
-            self._model.set_adapter(wanted)
-        self._active = wanted
+            model.base_model.enable_adapter_layers()
+            model.set_adapter(name)
+        self._active = name
 
     def holds(self, key: str) -> bool:
         return self._key == key

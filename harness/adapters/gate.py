@@ -1,9 +1,9 @@
-"""Does the adapter do anything, and the right thing? What is asked of a LoRA checkpoint before it is evaluated.
+"""Does the LoRA checkpoint do anything, and the right thing? What it must pass before it is evaluated.
 
-`faults_of_files` reads the folder and the base's configuration: no weights of the base, a second or two. `faults_on`
-asks the loaded model. Each fault is a phrase that names what is wrong; a checkpoint that passes gives none. Most "this
-fine-tuned model is no better" stories begin with one of them: a B that is still zero, half of the keys, a lost alpha, a
-tokenizer that is not the one of training.
+`faults_of_files` reads the folder and the base's configuration: no weights of the base, a second or two.
+`faults_of_model` asks the loaded model. Each fault is a phrase that names what is wrong; a checkpoint that passes
+gives none. Most "this fine-tuned model is no better" stories begin with one of them: a B that is still zero, half of
+the keys, a lost alpha, a tokenizer that is not the one of training.
 """
 
 from __future__ import annotations
@@ -11,16 +11,23 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from harness.adapters.weights import tensor_header
 from harness.digests import digest_of_file
 from harness.extras import require
+from harness.files import JsonObject
+from harness.interfaces import Identity
 
-__all__ = ["VERSION", "Evaluated", "facts_of", "faults_of_files", "faults_on"]
+if TYPE_CHECKING:
+    import torch
+    from peft import PeftModel
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+__all__ = ["VERSION", "BaseFacts", "faults_of_files", "faults_of_model", "tokenizer_record"]
 
 VERSION = 2
 PROBES = (
@@ -33,20 +40,20 @@ _MERGED_TOLERANCE = {"bfloat16": 0.03, "float16": 0.01, "float32": 1e-3}  # rela
 
 
 @dataclass(frozen=True, slots=True)
-class Evaluated:
-    """What the checkpoint is put on here. `starts` are the first token ids of an encoded prompt."""
+class BaseFacts:
+    """The base that the checkpoint is put on here. `prompt_start_ids` are the first token ids of an encoded prompt."""
 
     folder: Path
-    identity: Mapping[str, Any]
+    identity: Identity
     label: str
     dtype: str
     quantization: str
-    tokenizer: Any
-    starts: Sequence[int]
+    tokenizer: PreTrainedTokenizerBase
+    prompt_start_ids: Sequence[int]
 
 
-def facts_of(tokenizer: Any) -> dict[str, Any]:
-    """What of a tokenizer must be the same in training and evaluation; a manifest holds it."""
+def tokenizer_record(tokenizer: PreTrainedTokenizerBase) -> JsonObject:
+    """What of a tokenizer must be the same in training and evaluation; a training's manifest holds it."""
     template = tokenizer.chat_template
     return {
         "chat_template": hashlib.sha256(template.encode()).hexdigest() if template else None,
@@ -60,13 +67,13 @@ def facts_of(tokenizer: Any) -> dict[str, Any]:
 # ---- the folder -----------------------------------------------------------------------------------------------------
 
 
-def faults_of_files(path: Path, base: Evaluated, manifest: Mapping[str, Any]) -> list[str]:
+def faults_of_files(path: Path, base: BaseFacts, manifest: JsonObject) -> list[str]:
     """All faults that the files show. `manifest` is what `harness finetune` wrote of the training; empty
     for a checkpoint from elsewhere. Where the weights cannot be read at all, nothing more is asked."""
     try:
         config = json.loads((path / "adapter_config.json").read_text(encoding="utf-8"))
     except ValueError as error:
-        return [f"adapter_config.json is no JSON ({error})"]
+        return [f"adapter_config.json is not valid JSON ({error})"]
     header, broken = tensor_header(path / "adapter_model.safetensors")
     faults = [
         *broken,
@@ -80,7 +87,7 @@ def faults_of_files(path: Path, base: Evaluated, manifest: Mapping[str, Any]) ->
     return faults + (_key_faults(path, base, header) or _value_faults(path, base.dtype))
 
 
-def _alpha_faults(config: Mapping[str, Any], manifest: Mapping[str, Any]) -> list[str]:
+def _alpha_faults(config: JsonObject, manifest: JsonObject) -> list[str]:
     alpha, rank = config.get("lora_alpha"), config.get("r")
     if alpha is None:
         return ["adapter_config.json has lost lora_alpha: PEFT would take its default, 8, in silence"]
@@ -97,13 +104,13 @@ def _alpha_faults(config: Mapping[str, Any], manifest: Mapping[str, Any]) -> lis
     return faults
 
 
-def _weights_faults(path: Path, manifest: Mapping[str, Any]) -> list[str]:
+def _weights_faults(path: Path, manifest: JsonObject) -> list[str]:
     if manifest.get("weights") in (None, digest_of_file(path / "adapter_model.safetensors")):
         return []
     return ["adapter_model.safetensors is not what training.json says was trained: another checkpoint's, or changed"]
 
 
-def _base_faults(base: Evaluated, manifest: Mapping[str, Any]) -> list[str]:
+def _base_faults(base: BaseFacts, manifest: JsonObject) -> list[str]:
     trained_on = manifest.get("base", {})
     faults = []
     if trained_on.get("identity") not in (None, dict(base.identity)):
@@ -116,11 +123,11 @@ def _base_faults(base: Evaluated, manifest: Mapping[str, Any]) -> list[str]:
     return faults
 
 
-def _tokenizer_faults(path: Path, base: Evaluated, manifest: Mapping[str, Any]) -> list[str]:
+def _tokenizer_faults(path: Path, base: BaseFacts, manifest: JsonObject) -> list[str]:
     """Against the manifest's record of training, and against the tokenizer that lies in the checkpoint's folder."""
-    here = facts_of(base.tokenizer)
+    here = tokenizer_record(base.tokenizer)
     trained = manifest.get("tokenizer", {})
-    faults = _start_faults(manifest.get("starts"), base) + [
+    faults = _start_faults(manifest.get("prompt_start_ids", manifest.get("starts")), base) + [
         f"its {name.replace('_', ' ')} in training was {trained[name]!r}, and here it is {here[name]!r}"
         for name in here
         if name in trained and trained[name] != here[name]
@@ -135,7 +142,7 @@ def _tokenizer_faults(path: Path, base: Evaluated, manifest: Mapping[str, Any]) 
     return faults + _vocabulary_faults(own, base) + _token_faults(own, base.tokenizer) + _template_faults(own, base)
 
 
-def _vocabulary_faults(own: Any, base: Evaluated) -> list[str]:
+def _vocabulary_faults(own: PreTrainedTokenizerBase, base: BaseFacts) -> list[str]:
     """An added pad token does no harm: nothing is padded with it here."""
     here, theirs = base.tokenizer.get_vocab(), own.get_vocab()
     added = set(theirs) - set(here) - {own.pad_token}
@@ -145,7 +152,7 @@ def _vocabulary_faults(own: Any, base: Evaluated) -> list[str]:
     return [f"its tokenizer knows {len(own)} tokens and the base embeds {embedded}: wrong vocabulary size"]
 
 
-def _token_faults(own: Any, here: Any) -> list[str]:
+def _token_faults(own: PreTrainedTokenizerBase, here: PreTrainedTokenizerBase) -> list[str]:
     if own.eos_token != here.eos_token and own.eos_token == here.pad_token:
         return [f"pad and eos are swapped: its eos is {own.eos_token!r}, the base's {here.eos_token!r}"]
     return [
@@ -155,7 +162,7 @@ def _token_faults(own: Any, here: Any) -> list[str]:
     ]
 
 
-def _template_faults(own: Any, base: Evaluated) -> list[str]:
+def _template_faults(own: PreTrainedTokenizerBase, base: BaseFacts) -> list[str]:
     """By what the templates write, not how: marks for training inside one change nothing."""
     if _leading(own) > _leading(base.tokenizer):
         return ["BOS is doubled: its tokenizer puts one in front of a prompt whose chat template has one already"]
@@ -166,7 +173,7 @@ def _template_faults(own: Any, base: Evaluated) -> list[str]:
     return ["it was trained with another chat template than the base's"]
 
 
-def _written(tokenizer: Any) -> list[str]:
+def _written(tokenizer: PreTrainedTokenizerBase) -> list[str]:
     """A conversation as the tokenizer's template writes it, as a prompt and whole."""
     if tokenizer.chat_template is None:
         return []
@@ -180,7 +187,7 @@ def _written(tokenizer: Any) -> list[str]:
         return [str(error)]
 
 
-def _leading(tokenizer: Any) -> int:
+def _leading(tokenizer: PreTrainedTokenizerBase) -> int:
     """How many BOS a templated prompt begins with when it is tokenized as text, as trainers do."""
     if tokenizer.bos_token_id is None:
         return 0
@@ -193,8 +200,8 @@ def _leading(tokenizer: Any) -> int:
     return next((n for n, token in enumerate(ids) if token != tokenizer.bos_token_id), len(ids))
 
 
-def _start_faults(trained: Sequence[int] | None, base: Evaluated) -> list[str]:
-    bos, here = base.tokenizer.bos_token_id, list(base.starts)
+def _start_faults(trained: Sequence[int] | None, base: BaseFacts) -> list[str]:
+    bos, here = base.tokenizer.bos_token_id, list(base.prompt_start_ids)
     if here[:2] == [bos, bos]:
         return ["BOS is doubled: prompts begin with two of them here"]
     if trained is None or list(trained) == here:
@@ -204,7 +211,7 @@ def _start_faults(trained: Sequence[int] | None, base: Evaluated) -> list[str]:
     return [f"prompts began with the tokens {list(trained)} in training, and begin with {here} here"]
 
 
-def _key_faults(path: Path, base: Evaluated, header: Mapping[str, Any]) -> list[str]:
+def _key_faults(path: Path, base: BaseFacts, header: JsonObject) -> list[str]:
     """The checkpoint's tensors against those that PEFT would make for this base and configuration, on torch's `meta`
     device, which holds shapes and no numbers."""
     torch, peft = require("torch"), require("peft")
@@ -248,7 +255,7 @@ def _is_embedding(name: str) -> bool:
     return name.endswith("weight") and any(part in name for part in ("embed_tokens", "lm_head", "wte"))
 
 
-def _embedding_faults(found: Mapping[str, Sequence[int]], model: Any) -> list[str]:
+def _embedding_faults(found: Mapping[str, Sequence[int]], model: PreTrainedModel) -> list[str]:
     rows = int(model.get_input_embeddings().weight.shape[0])
     sizes = {shape[0] for name, shape in found.items() if _is_embedding(name) and "lora_" not in name}
     wrong = sorted(size for size in sizes if size != rows)
@@ -287,8 +294,8 @@ def _value_faults(path: Path, dtype: str) -> list[str]:
 # ---- the loaded model -----------------------------------------------------------------------------------------------
 
 
-def faults_on(model: Any, encode: Any, dtype: str) -> list[str]:
-    """A PEFT model with its checkpoint at work: does it say something else than its base, and would it merged?
+def faults_of_model(model: PeftModel, encode: Callable[[Sequence[str]], list[list[int]]], dtype: str) -> list[str]:
+    """A PEFT model with its checkpoint active: do its logits differ from the base's, and would they merged?
     `encode` gives the token ids of texts."""
     torch = require("torch")
     with torch.inference_mode():
@@ -305,12 +312,14 @@ def faults_on(model: Any, encode: Any, dtype: str) -> list[str]:
         return _merging_faults(model, dtype)
 
 
-def _last_logits(model: Any, ids: Sequence[int]) -> Any:
-    torch = require("torch")
-    return model(input_ids=torch.tensor([list(ids)], device=model.device)).logits[0, -1].float()
+def _last_logits(model: PeftModel, ids: Sequence[int]) -> torch.Tensor:
+    logits: torch.Tensor = (
+        model(input_ids=require("torch").tensor([list(ids)], device=model.device)).logits[0, -1].float()
+    )
+    return logits
 
 
-def _merging_faults(model: Any, dtype: str) -> list[str]:
+def _merging_faults(model: PeftModel, dtype: str) -> list[str]:
     """Layer by layer, what the layer adds to its input against what merging would add: s·B·A·x as the layer computes it
     against ΔW·x, relative to the latter. The layer is asked with its base weight set to zero, so that nothing cancels;
     the base is not merged and unmerged, after which it would not be the same in 16 bits."""

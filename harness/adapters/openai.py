@@ -19,12 +19,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from harness.digests import canonical
 from harness.errors import HarnessError, MissingPart
 from harness.extras import require
+from harness.files import JsonObject
+from harness.interfaces import Description, Identity, Usage
 from harness.records import Answer, Decoding, Message, OptionRequest, Request, StopReason
+
+if TYPE_CHECKING:
+    import openai
+    from openai.types.chat import ChatCompletion
+    from openai.types.chat.chat_completion import Choice
 
 __all__ = ["ApiSettings", "Budget", "BudgetSpent", "OpenAIAdapter"]
 
@@ -55,7 +62,7 @@ class Budget:
             if self.limit is not None and self.spent + self._promised + cost > self.limit:
                 raise BudgetSpent(
                     f"--cost_limit {self.limit:g}: {self.spent:.4f} spent, and the next request could cost {cost:.4f}; "
-                    "what was paid for is stored, and the same command with a higher limit goes on"
+                    "what was paid for is stored, and the same command with a higher limit resumes"
                 )
             self._promised += cost
 
@@ -92,7 +99,7 @@ class OpenAIAdapter:
         self.name = name
         self.window = settings.window
         self._settings, self._budget = settings, budget or Budget()
-        self._client: Any = None
+        self._client: openai.OpenAI | None = None
         self._ignores_n = False
         self._lock = threading.Lock()
         self._usage = {"requests": 0, "prompt_tokens": 0, "answer_tokens": 0, "cost": 0.0}
@@ -100,21 +107,25 @@ class OpenAIAdapter:
     # ---- what it is -------------------------------------------------------------------------------------------------
 
     @property
-    def identity(self) -> Mapping[str, Any]:
+    def identity(self) -> Identity:
         return {"engine": "openai", "endpoint": self._settings.base_url, "model": self._settings.model}
 
     @property
-    def description(self) -> Mapping[str, Any]:
+    def description(self) -> Description:
         arguments = {"model": self._settings.model, "base_url": self._settings.base_url}
         return {"engine": "openai-chat-completions", "model_args": arguments, "licence": self._settings.licence}
 
     @property
-    def usage(self) -> Mapping[str, float]:
+    def usage(self) -> Usage:
         return dict(self._usage)
 
     @property
-    def loads(self) -> str:
+    def weights_key(self) -> str:
         return self.name
+
+    @property
+    def training_record(self) -> JsonObject:
+        return {}
 
     @property
     def fixed_batch_size(self) -> int | None:
@@ -127,7 +138,7 @@ class OpenAIAdapter:
     def prepare(self) -> None:
         self._open()
 
-    def _open(self) -> Any:
+    def _open(self) -> openai.OpenAI:
         if self._client is None:
             openai = require("openai")
             variable = self._settings.key_variable
@@ -198,7 +209,7 @@ class OpenAIAdapter:
     def _ask(self, group: Sequence[Request]) -> list[Answer]:
         """One call for all of them; as many answers as the server gives, at most one each."""
         first = group[0]
-        options: dict[str, Any] = {"n": len(group)} if len(group) > 1 else {}
+        options: dict[str, object] = {"n": len(group)} if len(group) > 1 else {}
         if not first.decoding.greedy:
             options["seed"] = first.seed & 0x7FFFFFFF
         reply = self._call(first, options, len(group))
@@ -210,23 +221,24 @@ class OpenAIAdapter:
             for request, choice in zip(group, choices, strict=False)
         ]
 
-    def _call(self, request: Request, options: Mapping[str, Any], answers: int = 1) -> Any:
+    def _call(self, request: Request, options: Mapping[str, object], answers: int = 1) -> ChatCompletion:
         settings, decoding = self._settings, request.decoding
         limit_name = "max_completion_tokens" if settings.newer_limit_name else "max_tokens"
         # two bytes a token and a template's own tokens: more than any text costs, so that the limit holds
         most = self._price(len(request.prompt.encode()) // 2 + 64, answers * decoding.max_gen_toks)
+        arguments: JsonObject = {
+            "model": settings.model,
+            "messages": json.loads(request.prompt),
+            "temperature": decoding.temperature,
+            "top_p": decoding.top_p,
+            limit_name: decoding.max_gen_toks,
+            **({"stop": list(decoding.until)[:4]} if decoding.until else {}),
+            **options,
+        }
         self._budget.reserve(most)
         cost = 0.0
         try:
-            reply = self._open().chat.completions.create(
-                model=settings.model,
-                messages=json.loads(request.prompt),
-                temperature=decoding.temperature,
-                top_p=decoding.top_p,
-                **{limit_name: decoding.max_gen_toks},
-                **({"stop": list(decoding.until)[:4]} if decoding.until else {}),
-                **options,
-            )
+            reply: ChatCompletion = self._open().chat.completions.create(**arguments)
             prompt, answer = self._tokens_of(reply, request)
             cost = self._price(prompt, answer)
             with self._lock:
@@ -243,7 +255,7 @@ class OpenAIAdapter:
     def _price(self, prompt: int, answer: int) -> float:
         return (prompt * self._settings.prices[0] + answer * self._settings.prices[1]) / 1_000_000
 
-    def _tokens_of(self, reply: Any, request: Request) -> tuple[int, int]:
+    def _tokens_of(self, reply: ChatCompletion, request: Request) -> tuple[int, int]:
         """(prompt, answer) tokens as the server counted them, else our estimate of them."""
         if reply.usage is not None:
             return reply.usage.prompt_tokens, reply.usage.completion_tokens
@@ -270,12 +282,12 @@ class OpenAIAdapter:
         if isinstance(error, openai.APIConnectionError):
             return HarnessError(f"{where}: cannot be reached; is it running, and is the address right?")
         if isinstance(error, openai.BadRequestError):
-            said = str(getattr(error, "message", error)).splitlines()[0][:200]
-            refused = RefusesN if re.search(r"['\"`]n['\"`]", said) else HarnessError
-            return refused(f"{where}: refuses the request: {said}")
+            text = str(getattr(error, "message", error)).splitlines()[0][:200]
+            refused = RefusesN if re.search(r"['\"`]n['\"`]", text) else HarnessError
+            return refused(f"{where}: refused the request: {text}")
         if isinstance(error, openai.APIStatusError):
             return HarnessError(
-                f"{where}: answers {error.status_code} after {self._settings.retries} retries; try again later"
+                f"{where}: returned {error.status_code} after {self._settings.retries} retries; try again later"
             )
         return error
 
@@ -291,20 +303,20 @@ class OpenAIAdapter:
         (tokens,) = self.count_tokens([request.prompt])
         asked = Request(request.key, request.prompt, tokens, Decoding(max_gen_toks=1))
         reply = self._call(asked, {"logprobs": True, "top_logprobs": _TOP_LOGPROBS})
-        given = reply.choices[0].logprobs if reply.choices else None
-        if given is None or not given.content:
+        logprobs = reply.choices[0].logprobs if reply.choices else None
+        if logprobs is None or not logprobs.content:
             raise HarnessError(
-                f"model {self.name} at {self._settings.base_url}: gives no log-probabilities, which scoring "
+                f"model {self.name} at {self._settings.base_url}: returned no log-probabilities, which scoring "
                 "expected_score needs; use scoring: sample_mean"
             )
-        found = {each.token: float(each.logprob) for each in given.content[0].top_logprobs}
+        found = {each.token: float(each.logprob) for each in logprobs.content[0].top_logprobs}
         return {option: found[option] for option in request.options if option in found}
 
 
-def _text_and_reason(choice: Any, decoding: Decoding) -> tuple[str, StopReason]:
-    """The text, cut at the task's stop strings where the server did not, and why it ended."""
+def _text_and_reason(choice: Choice, decoding: Decoding) -> tuple[str, StopReason]:
+    """The text, ended at the task's stop strings where the server did not, and why it ended."""
     text = choice.message.content or ""
-    cut = min((place for stop in decoding.until if (place := text.find(stop)) >= 0), default=None)
-    if cut is not None:
-        return text[:cut].strip(), StopReason.UNTIL
+    stop = min((start for stop in decoding.until if (start := text.find(stop)) >= 0), default=None)
+    if stop is not None:
+        return text[:stop].strip(), StopReason.UNTIL
     return text.strip(), StopReason.LIMIT if choice.finish_reason == "length" else StopReason.EOS

@@ -8,7 +8,6 @@ requests. Here each row adds its own Gumbel noise to the logits and takes the la
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 
@@ -25,7 +24,7 @@ class SeededSampler:
         self._generators = [torch.Generator().manual_seed(seed) for seed in seeds]
         self._temperature, self._top_p = temperature, top_p
 
-    def __call__(self, input_ids: Any, scores: torch.Tensor) -> torch.Tensor:
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         logits = scores.double() / self._temperature
         if self._top_p < 1.0:
             logits = self._nucleus(logits)

@@ -1,4 +1,4 @@
-"""A model that says what it was told to say: the fake that ships, for tests, demonstrations and dry runs of a study.
+"""A model that answers from a script: the fake that ships, for tests, demonstrations and dry runs of a study.
 
 Which of its answers a prompt gets depends on the prompt and the seed alone, so a scripted run is as repeatable as a
 real one. A "token" is a word.
@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
 
 from harness.digests import digest_of
+from harness.files import JsonObject
+from harness.interfaces import Description, Identity, Usage
 from harness.records import Answer, Message, OptionRequest, Request, StopReason
 
 __all__ = ["ScriptedAdapter"]
 
 
 class ScriptedAdapter:
-    """`script` is the list of answers, or a function of the final prompt. `option_logprobs` is what `score_options`
-    says of each option it is asked for. `requests` keeps all that was asked, in order."""
+    """`script` is the list of answers, or a function of the final prompt. `option_logprobs` are what
+    `score_options` gives for each option. `requests` keeps every request, in order."""
 
     def __init__(
         self,
@@ -37,21 +38,25 @@ class ScriptedAdapter:
         self._licence = licence
 
     @property
-    def identity(self) -> Mapping[str, Any]:
+    def identity(self) -> Identity:
         script = list(self._script) if not callable(self._script) else self._script.__qualname__
         return {"engine": "scripted", "script": digest_of(script), "window": self.window, "options": self._options}
 
     @property
-    def description(self) -> Mapping[str, Any]:
+    def description(self) -> Description:
         return {"engine": "scripted", "licence": self._licence}
 
     @property
-    def usage(self) -> Mapping[str, float]:
+    def usage(self) -> Usage:
         return {}
 
     @property
-    def loads(self) -> str:
+    def weights_key(self) -> str:
         return self.name
+
+    @property
+    def training_record(self) -> JsonObject:
+        return {}
 
     @property
     def fixed_batch_size(self) -> int | None:
@@ -79,8 +84,8 @@ class ScriptedAdapter:
             words = self._reply(request.prompt, 0 if request.decoding.greedy else request.seed).split(" ")
             limit = request.decoding.max_gen_toks
             stop = StopReason.LIMIT if len(words) > limit else StopReason.EOS
-            said = words[:limit]
-            yield Answer(request.key, " ".join(said), stop, len(request.prompt.split()), len(said))
+            kept = words[:limit]
+            yield Answer(request.key, " ".join(kept), stop, len(request.prompt.split()), len(kept))
 
     def score_options(self, requests: Sequence[OptionRequest]) -> list[dict[str, float]]:
         return [{o: self._options[o] for o in request.options if o in self._options} for request in requests]

@@ -12,32 +12,21 @@ import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
 
 from harness.cache import build_once, remembered_digest
 from harness.digests import digest_of
 from harness.errors import CheckpointMismatch, MissingPart
 from harness.extras import package_folder, require
+from harness.files import JsonObject, parse_json
 from harness.hub import snapshot
+from harness.interfaces import Identity, Weights
 
-__all__ = ["FolderWeights", "GgufWeights", "HubWeights", "LoraCheckpoint", "Weights", "copy_weights", "tensor_header"]
+__all__ = ["FolderWeights", "GgufWeights", "HubWeights", "LoraCheckpoint", "copy_weights", "tensor_header"]
 
 PATTERNS = ("*.json", "*.safetensors", "*.model", "*.jinja", "*.txt")
 """What is read of a repository or folder. No pickles: loading one runs what is in it."""
 ORIGIN = "harness_origin.json"
 """Beside fetched weights: the identity of where they came from and the digests of the files."""
-
-
-class Weights(Protocol):
-    @property
-    def label(self) -> str:
-        """What people call it: the repository, the folder, the file."""
-
-    @property
-    def identity(self) -> Mapping[str, Any]: ...
-
-    def folder(self) -> Path:
-        """The files, fetched or converted if need be."""
 
 
 def copy_weights(weights: Weights, to: Path, cache: Path) -> Path:
@@ -66,7 +55,7 @@ class HubWeights:
         self._repository, self._revision = repository, revision
 
     @property
-    def identity(self) -> Mapping[str, Any]:
+    def identity(self) -> Identity:
         return {"repository": self._repository, "revision": self._revision}
 
     def folder(self) -> Path:
@@ -85,7 +74,7 @@ class FolderWeights:
             raise MissingPart(f"{path}: holds no model; a folder with config.json and *.safetensors is needed")
 
     @property
-    def identity(self) -> Mapping[str, Any]:
+    def identity(self) -> Identity:
         files = {path.name: remembered_digest(path, self._cache) for path in _files(self._path)}
         origin = files.pop(ORIGIN, None)
         if origin is not None:
@@ -109,7 +98,7 @@ class GgufWeights:
             raise MissingPart(f"the package {package} holds no {file}; run: {install}")
 
     @property
-    def identity(self) -> Mapping[str, Any]:
+    def identity(self) -> Identity:
         return {"gguf": remembered_digest(self._file, self._cache)}
 
     def folder(self) -> Path:
@@ -127,17 +116,17 @@ class GgufWeights:
         transformers.AutoTokenizer.from_pretrained(**origin).save_pretrained(folder)
 
 
-def tensor_header(file: Path) -> tuple[dict[str, Any] | None, list[str]]:
-    """A safetensors file's header (name to dtype, shape, place; None if unreadable), and what is wrong with it."""
+def tensor_header(file: Path) -> tuple[JsonObject | None, list[str]]:
+    """A safetensors file's header (name to dtype, shape, offsets; None if unreadable), and what is wrong with it."""
     size = file.stat().st_size
     try:
         with file.open("rb") as stream:
             length = int.from_bytes(stream.read(8), "little")
             if not 0 < length <= size - 8:
-                raise ValueError("its header is cut")
+                raise ValueError("its header is truncated")
             header = json.loads(stream.read(length))
     except ValueError as error:
-        return None, [f"adapter_model.safetensors is truncated or no safetensors file ({error})"]
+        return None, [f"adapter_model.safetensors is truncated or not a safetensors file ({error})"]
     header.pop("__metadata__", None)
     end = 8 + length + max((entry["data_offsets"][1] for entry in header.values()), default=0)
     if end > size:
@@ -157,7 +146,7 @@ class LoraCheckpoint:
             raise MissingPart(f"{path}: no LoRA checkpoint there (lacks {' and '.join(missing)}); {remedy}")
 
     @property
-    def identity(self) -> Mapping[str, Any]:
+    def identity(self) -> Identity:
         names = ("adapter_config.json", "adapter_model.safetensors", "tokenizer_config.json", "chat_template.jinja")
         present = [self.path / name for name in names if (self.path / name).is_file()]
         return {"lora": digest_of({path.name: remembered_digest(path, self._cache) for path in present})}
@@ -179,11 +168,11 @@ class LoraCheckpoint:
             and (not any("embed" in name or "lm_head" in name for name in header or ()))
         )
 
-    def _config(self) -> dict[str, Any]:
+    def _config(self) -> JsonObject:
         try:
             config = json.loads((self.path / "adapter_config.json").read_text(encoding="utf-8"))
         except ValueError as error:
-            raise CheckpointMismatch(f"{self.path}: adapter_config.json is no JSON ({error})") from error
+            raise CheckpointMismatch(f"{self.path}: adapter_config.json is not valid JSON ({error})") from error
         return dict(config)
 
     @property
@@ -195,22 +184,22 @@ class LoraCheckpoint:
         return {name: remembered_digest(self.path / name, self._cache) for name in present}
 
     @property
-    def training_record(self) -> Mapping[str, Any]:
+    def training_record(self) -> JsonObject:
         """What `harness finetune` wrote of the training; empty for a checkpoint from elsewhere."""
         try:
-            record = json.loads((self.path / "training.json").read_text(encoding="utf-8"))
+            record = parse_json((self.path / "training.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return {}
         return record if isinstance(record, dict) and "pairs" in record else {}
 
-    def remembered_faults(self, depends_on: Mapping[str, Any], ask: Callable[[], list[str]]) -> list[str]:
-        """What `ask` finds wrong; that nothing is wrong is remembered, so that it is asked once."""
-        place = self._cache / "gates" / digest_of(depends_on)[:32]
-        if place.is_file():
+    def remembered_faults(self, depends_on: Mapping[str, object], ask: Callable[[], list[str]]) -> list[str]:
+        """What `ask` finds wrong; that nothing is wrong is remembered, so that it is checked once."""
+        passed = self._cache / "gates" / digest_of(depends_on)[:32]
+        if passed.is_file():
             return []
         if not (faults := ask()):
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.touch()
+            passed.parent.mkdir(parents=True, exist_ok=True)
+            passed.touch()
         return faults
 
     def check_base(self, accepted: Sequence[str], base: str) -> None:

@@ -1,4 +1,5 @@
-"""The `harness` command: one file a subcommand; each parses, calls and prints. Heavy imports wait for `run`.
+"""The `harness` command: one file a subcommand; each parses, calls `harness.api` and prints. The namespace of the
+parser does not leave this package. Heavy imports wait for `run`.
 
 Flags are lm-eval's where the idea is the same; `--include-path` and `--include_path` are the same flag.
 Exit codes: 0 done; 1 a check found something; 2 something the user can put right, one line each; 130 stopped by hand.
@@ -7,6 +8,7 @@ Exit codes: 0 done; 1 a check found something; 2 something the user can put righ
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from collections.abc import Sequence
 
@@ -64,7 +66,7 @@ def _underscored(argument: str) -> str:
 
 def main(arguments: Sequence[str]) -> int:
     options = make_parser().parse_args([_underscored(argument) for argument in arguments])
-    options.command_line = "harness " + " ".join(arguments)
+    options.command_line = shlex.join(["harness", *arguments])
     try:
         return int(options.run(options))
     except HarnessError as error:
@@ -72,7 +74,7 @@ def main(arguments: Sequence[str]) -> int:
             print(f"harness: {problem}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("harness: stopped; what was computed is stored, and the same command goes on from there", file=sys.stderr)
+        print("harness: stopped; what was computed is stored, and the same command resumes", file=sys.stderr)
         return 130
     except BrokenPipeError:  # `harness list | head`
         sys.stderr.close()

@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from harness.interfaces import Judge, Progress
-    from harness.registry import Catalog
+from harness.errors import UsageError
 
-__all__ = ["add_include_path", "beside", "catalog_of", "check_output", "names_of", "warn_of_self_preference"]
+if TYPE_CHECKING:
+    from harness.entries.catalog import Catalog
+
+__all__ = [
+    "Subparsers",
+    "add_cost_limit",
+    "add_device",
+    "add_include_path",
+    "add_output_path",
+    "add_store",
+    "catalog_of",
+    "key_values",
+    "names_of",
+]
+
+Subparsers = Any
+"""argparse's own class for this is private."""
 
 
 def add_include_path(parser: argparse._ActionsContainer) -> None:
@@ -26,15 +39,33 @@ def add_include_path(parser: argparse._ActionsContainer) -> None:
     )
 
 
+def add_store(parser: argparse._ActionsContainer) -> None:
+    parser.add_argument("--store", type=Path, metavar="FILE", help="the store (default: in the cache folder)")
+
+
+def add_device(parser: argparse._ActionsContainer) -> None:
+    parser.add_argument("--device", metavar="DEV", help="cpu, cuda, cuda:1 (default: a GPU if there is one)")
+
+
+def add_cost_limit(parser: argparse._ActionsContainer) -> None:
+    parser.add_argument(
+        "--cost_limit",
+        type=float,
+        metavar="SUM",
+        help="stop before API models cost more than this, by their entries' prices",
+    )
+
+
+def add_output_path(parser: argparse._ActionsContainer, what: str, default: str) -> None:
+    parser.add_argument(
+        "--output_path", "-o", type=Path, default=Path(default), metavar="DIR", help=f"{what} (default: {default})"
+    )
+
+
 def catalog_of(options: argparse.Namespace) -> Catalog:
-    from harness.registry import Catalog
+    from harness.entries.catalog import Catalog
 
     return Catalog(options.include_path)
-
-
-def beside(entry_file: Path, folder: str, instead: Path) -> Path:
-    """`folder` beside an entry's file; `instead` where that is inside an installed package, which is not ours."""
-    return instead if entry_file.parent.parent.name == "_catalog" else entry_file.parent / folder
 
 
 def names_of(values: list[str]) -> list[str]:
@@ -42,22 +73,19 @@ def names_of(values: list[str]) -> list[str]:
     return list(dict.fromkeys(name for value in values for name in value.split(",") if name))
 
 
-def check_output(path: Path) -> None:
-    """Raises `UsageError` when a file stands where the folder is to be."""
-    from harness.errors import UsageError
+def key_values(text: str | None, flag: str) -> dict[str, object]:
+    """`a=1,b=x` with values read as YAML reads them. Raises `UsageError`."""
+    import yaml
 
-    for place in (path, *path.parents):
-        if place.exists() and not place.is_dir():
-            raise UsageError(f"--output_path {path}: {place} is a file; name a folder")
-
-
-def warn_of_self_preference(judge: Judge, model: Mapping[str, Any], progress: Progress) -> None:
-    """Says so when the judge, or a member of a jury, has the weights of the model (an identity) that it judges."""
-    from harness.interfaces import Panel
-
-    for member in judge.members if isinstance(judge, Panel) else [judge]:
-        weights = member.identity.get("model", {}).get("weights")
-        if weights is not None and weights == model.get("weights"):
-            progress.note(
-                f"the judge {member.name} has the weights of the model that it judges and may prefer its answers"
-            )
+    pairs: dict[str, object] = {}
+    for part in (text or "").split(","):
+        if not part:
+            continue
+        key, equals, value = part.partition("=")
+        if not equals:
+            raise UsageError(f"{flag}: {part!r} is not key=value")
+        try:
+            pairs[key.strip()] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise UsageError(f"{flag}: {part!r} has a value that cannot be read") from error
+    return pairs

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 from pathlib import Path
-from typing import Any
 
-from harness.cli.common import add_include_path, catalog_of, names_of
+from harness.cli.common import Subparsers, add_include_path, names_of
+from harness.errors import UsageError
 
 __all__ = ["add"]
 
 
-def add(commands: Any) -> None:
+def add(commands: Subparsers) -> None:
     parser = commands.add_parser(
         "fetch",
         help="fetch data and weights for a machine without a network",
@@ -29,31 +30,31 @@ def add(commands: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    import shutil
-
     from harness.adapters.weights import copy_weights
-    from harness.build import build_hub_pack, build_weights, resolved_model
-    from harness.cache import cache_folder
-    from harness.cli.console import make_progress
-    from harness.errors import UsageError
+    from harness.api.session import Session
+    from harness.build.models import build_weights
+    from harness.build.sources import build_hub_pack
+    from harness.entries.model import TransformersModelEntry
 
     if not options.task and not options.model:
-        raise UsageError("say what to fetch: --task, --model, or both")
+        raise UsageError("pass what to fetch: --task, --model, or both")
     if options.to.exists() and not options.to.is_dir():
         raise UsageError(f"--to {options.to}: is a file; name a folder")
-    catalog, cache, progress = catalog_of(options), cache_folder(), make_progress()
+    session = Session.open(options.include_path, progress=True)
+    catalog, resources = session.catalog, session.resources
     tasks = [catalog.task(name) for name in catalog.expand_tasks(names_of(options.task))[0]]
-    models = [catalog.model(name) for name in names_of(options.model)]
+    models = [catalog.resolved_model(name) for name in names_of(options.model)]
     for task in tasks:
-        pack = build_hub_pack(task, cache, progress)
+        pack = build_hub_pack(task, resources)
         to = options.to / "data" / task.task
         to.mkdir(parents=True, exist_ok=True)
         for name in ("corpus.jsonl", "qa.jsonl", "source.json"):
             shutil.copyfile(pack / name, to / name)
         print(f"{task.task}: {to}  (use: --task {task.task} --data {to})")
     for model in models:
-        whole, base = resolved_model(catalog, model)
-        name = (base or whole).model
-        to = copy_weights(build_weights(whole, cache), options.to / "models" / name, cache)
+        if not isinstance(model.entry, TransformersModelEntry):
+            raise UsageError(f"--model {model.name}: runs on {model.entry.engine}; there are no weights to fetch")
+        name = model.base.model if model.base else model.name
+        to = copy_weights(build_weights(model.entry, resources), options.to / "models" / name, resources.cache)
         print(f"{name}: {to}  (use: --model hf --model_args pretrained={to})")
     return 0

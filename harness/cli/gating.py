@@ -1,50 +1,52 @@
-"""`harness gate`: does a LoRA checkpoint do anything, and the right thing? `harness eval` asks the same."""
+"""`harness gate`: does a LoRA checkpoint do anything, and the right thing? `harness eval` checks the same."""
 
 from __future__ import annotations
 
 import argparse
-from typing import Any
+import sys
+import time
 
-from harness.cli.common import add_include_path, catalog_of, names_of
+from harness.cli.common import Subparsers, add_device, add_include_path, catalog_of, names_of
+from harness.errors import UsageError
 
 __all__ = ["add"]
 
 
-def add(commands: Any) -> None:
+def add(commands: Subparsers) -> None:
     parser = commands.add_parser(
         "gate",
         help="check LoRA checkpoints before they are evaluated",
         description="Compares each checkpoint with its base: files whole, base and tokenizer those of training, every "
-        "tensor there and none of them zero, NaN or too large; loaded: logits other than the base's, merged and "
-        "unmerged agree. Exit code 1 and a line a fault when there are any.",
+        "tensor present and none of them zero, NaN or too large; loaded: logits other than the base's, merged and "
+        "unmerged agree. Exit code 1 and a line for each fault when there are any.",
     )
     parser.add_argument("--task", "-t", required=True, metavar="NAME", help="whose checkpoints ({task} in their path)")
     parser.add_argument("--model", "-M", nargs="+", required=True, metavar="NAME", help="LoRA model entries")
-    parser.add_argument("--device", metavar="DEV", help="cpu, cuda, cuda:1")
+    add_device(parser)
     add_include_path(parser)
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    import sys
-    import time
+    from harness.api.session import Session
+    from harness.build.models import build_model
+    from harness.build.resources import ModelOptions
+    from harness.interfaces import Gated
 
-    from harness.build import ModelOverrides, build_model
-    from harness.cache import cache_folder
-    from harness.errors import UsageError
-
-    catalog, bad = catalog_of(options), 0
-    catalog.task(options.task)
+    session, failed = Session.open(options.include_path, progress=True), 0
+    catalog_of(options).task(options.task)
     for name in names_of(options.model):
-        entry = catalog.model(name)
-        if entry.peft is None:
-            raise UsageError(f"--model {name}: is no LoRA checkpoint; the gate is for these")
-        overrides = ModelOverrides(device=options.device, gate=False)
-        adapter: Any = build_model(catalog, entry, options.task, cache_folder(), overrides)
+        model = session.catalog.resolved_model(name)
+        if model.base is None:
+            raise UsageError(f"--model {name}: is not a LoRA checkpoint; the gate is for these")
+        adapter = build_model(model, options.task, session.resources, ModelOptions(device=options.device, gate=False))
+        if not isinstance(adapter, Gated):
+            raise UsageError(f"--model {name}: its engine has no gate")
         started = time.monotonic()
         faults = adapter.faults()
-        bad += bool(faults)
+        failed += bool(faults)
         for fault in faults:
             print(f"harness: {name}: {fault}", file=sys.stderr)
-        print(f"{name}: {'passes' if not faults else f'{len(faults)} faults'}, {time.monotonic() - started:.1f} s")
-    return 1 if bad else 0
+        verdict = "passes" if not faults else f"{len(faults)} fault{'s' if len(faults) > 1 else ''}"
+        print(f"{name}: {verdict}, {time.monotonic() - started:.1f} s")
+    return 1 if failed else 0

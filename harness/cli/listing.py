@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from typing import TYPE_CHECKING
 
-from harness.cli.common import add_include_path, catalog_of
+from harness.cli.common import Subparsers, add_include_path, catalog_of
+
+if TYPE_CHECKING:
+    from harness.entries.catalog import Catalog
 
 __all__ = ["add"]
 
 _KINDS = ("tasks", "groups", "tags", "models", "judges", "leaderboards")
 
 
-def add(commands: Any) -> None:
-    parser = commands.add_parser(
-        "list", aliases=["ls"], help="list what there is", description="Lists entries by name."
-    )
+def add(commands: Subparsers) -> None:
+    parser = commands.add_parser("list", aliases=["ls"], help="list entries", description="Lists entries by name.")
     parser.add_argument("kind", choices=_KINDS)
     add_include_path(parser)
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    from harness.registry import FOLDERS
+    from harness.entries.catalog import FOLDERS
+    from harness.entries.yaml import read_entry
     from harness.tables import markdown_table
-    from harness.yaml_files import read_entry
 
     catalog = catalog_of(options)
     kind = options.kind[:-1]
@@ -40,12 +41,12 @@ def run(options: argparse.Namespace) -> int:
             continue
         about = values.get("description") or values.get("title") or ""
         rows.append([name, " ".join(str(about).split())])
-    print(markdown_table([kind, "what it is"], rows, [False, False]))
+    print(markdown_table([kind, "description"], rows, [False, False]))
     return 0
 
 
-def _tags(catalog: Any) -> dict[str, list[str]]:
-    from harness.yaml_files import read_entry
+def _tags(catalog: Catalog) -> dict[str, list[str]]:
+    from harness.entries.yaml import read_entry
 
     tags: dict[str, list[str]] = {}
     for name, path in catalog.files("tasks").items():

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from typing import TYPE_CHECKING
 
-from harness.cli.common import add_include_path, catalog_of
+from harness.cli.common import Subparsers, add_include_path, catalog_of
+
+if TYPE_CHECKING:
+    import yaml
 
 __all__ = ["add"]
 
 _KINDS = ("task", "group", "model", "judge", "leaderboard")
 
 
-def add(commands: Any) -> None:
+def add(commands: Subparsers) -> None:
     parser = commands.add_parser(
         "show",
         help="show one entry, resolved",
@@ -27,33 +30,32 @@ def add(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     import yaml
 
-    from harness.build import resolved_model
-    from harness.registry import FOLDERS
-    from harness.yaml_files import where
+    from harness.entries.catalog import FOLDERS
+    from harness.entries.yaml import where
 
     catalog = catalog_of(options)
-    entry: Any
     match options.kind:
-        case "task" | "group":
-            entry = catalog.task_or_group(options.name)
         case "model":
-            entry, _ = resolved_model(catalog, catalog.model(options.name))
-        case kind:
-            entry = getattr(catalog, kind)(options.name)
-    values = entry.model_dump(exclude_none=True)
+            values = catalog.resolved_model(options.name).record()
+        case "judge":
+            values = catalog.judge(options.name).model_dump(exclude_none=True)
+        case "leaderboard":
+            values = catalog.leaderboard(options.name).model_dump(exclude_none=True)
+        case _:
+            values = catalog.task_or_group(options.name).model_dump(exclude_none=True)
     print(f"# {where(catalog.path_of(options.kind, options.name))}, of {FOLDERS[options.kind]}/")
     print(yaml.dump(values, sort_keys=False, allow_unicode=True, width=100, Dumper=_dumper()), end="")
     return 0
 
 
-def _dumper() -> Any:
+def _dumper() -> type[yaml.SafeDumper]:
     """Texts of several lines as blocks, which is how people write and read templates."""
     import yaml
 
     class Dumper(yaml.SafeDumper):
         pass
 
-    def text(dumper: Any, value: str) -> Any:
+    def text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
         return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)
 
     Dumper.add_representer(str, text)

@@ -5,14 +5,18 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from harness.cli.common import add_include_path, catalog_of
+from harness.cli.common import Subparsers, add_include_path, catalog_of
+
+if TYPE_CHECKING:
+    from harness.entries.catalog import Catalog
+    from harness.entries.task import TaskEntry
 
 __all__ = ["add"]
 
 
-def add(commands: Any) -> None:
+def add(commands: Subparsers) -> None:
     parser = commands.add_parser(
         "validate",
         help="check all entries",
@@ -46,9 +50,9 @@ def run(options: argparse.Namespace) -> int:
     return 1 if problems else 0
 
 
-def _deep(options: argparse.Namespace, catalog: Any) -> list[str]:
+def _deep(options: argparse.Namespace, catalog: Catalog) -> list[str]:
+    from harness.entries.task import TaskEntry
     from harness.errors import HarnessError, MissingPart
-    from harness.schema import TaskEntry
 
     names = [options.task] if options.task else list(catalog.files("tasks"))
     problems: list[str] = []
@@ -65,25 +69,23 @@ def _deep(options: argparse.Namespace, catalog: Any) -> list[str]:
     return problems
 
 
-def _try(entry: Any, data: Path | None) -> str:
-    """Loads the rows, retrieves for the first question, renders its prompt. Says what was found."""
-    from harness.build import build_retriever, build_source, plan_of
-    from harness.cache import cache_folder
-    from harness.cli.console import make_progress
-    from harness.evaluate.marking import target_of
-    from harness.evaluate.stages import query_of
-    from harness.prompts import chat
-    from harness.records import Arm
+def _try(entry: TaskEntry, data: Path | None) -> str:
+    """Loads the rows, retrieves for the first question, renders its prompt; a line on what there is."""
+    from harness.api.session import Session
+    from harness.build.retrievers import build_retriever
+    from harness.build.sources import build_source
+    from harness.prompts import chat, render
+    from harness.records import Arm, Query
 
-    cache, progress = cache_folder(), make_progress()
-    source = build_source(entry, data, cache, progress)
-    plan = plan_of(entry, Arm.RAG, limit=1, seed=0)
-    questions = source.questions(entry.test_split)
-    training = source.questions(entry.training_split)
-    retriever = build_retriever(entry.retrieval, source, Arm.RAG, cache, progress)
-    (passages,) = retriever.search([query_of(plan, questions[0])], plan.top_k)
-    messages = chat(plan.doc_to_text, plan.system_instruction, questions[0].text, passages, dict(questions[0].row))
-    target = target_of(plan, questions[0])
+    resources = Session.open([], progress=True).resources
+    source = build_source(entry, data, resources)
+    questions, training = source.questions(entry.test_split), source.questions(entry.training_split)
+    first = questions[0]
+    retriever = build_retriever(entry.retrieval, source, Arm.RAG, resources)
+    within = first.gold_document_ids if entry.retrieval.scope == "document" else None
+    (passages,) = retriever.search([Query(text=first.text, within=within)], entry.retrieval.top_k)
+    messages = chat(entry.doc_to_text, entry.system_instruction, first.text, passages, first.row)
+    target = render(entry.doc_to_target, references=first.references, question=first.text, doc=first.row)
     characters = sum(len(message.content) for message in messages)
     return (
         f"{len(questions)} questions to evaluate on, {len(training)} to train on; the first gets {len(passages)} "

@@ -3,7 +3,9 @@
 pools       which pairs: nested subsets, drawn by seed, never evaluated on
 examples    what the model sees of a pair: three prompt formats
 settings    the knobs that the study swept, and grids of them
-training    transformers' Trainer with PEFT; goes on after a kill
+training    transformers' Trainer with PEFT; resumes after a kill
+job         one checkpoint to train
+sweep       settings chosen on held-out pairs
 checkpoints plain PEFT folders with a card, a manifest and a loss plot
 leakage     what the pairs share with the questions that are evaluated
 """

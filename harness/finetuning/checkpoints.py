@@ -17,44 +17,66 @@ import json
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from harness.digests import digest_of, digest_of_file, digest_of_lines, short
 from harness.errors import HarnessError, UsageError
 from harness.extras import require
+from harness.files import JsonObject, parse_json
 from harness.finetuning.examples import Example
 from harness.finetuning.settings import TrainingSettings
 from harness.finetuning.training import Trained, is_full_disk
+from harness.interfaces import Identity
 
-__all__ = ["MANIFEST", "Recipe", "is_there", "workshop_of", "write_checkpoint"]
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+__all__ = ["MANIFEST", "BaseRecord", "Recipe", "holds_checkpoint", "work_dir_of", "write_checkpoint"]
 
 MANIFEST = "training.json"
 FORMAT = 1
 
 
 @dataclass(frozen=True, slots=True)
+class BaseRecord:
+    """The base of a training: its entry's name, what people call its weights, the hub's repository and revision where
+    it is of the hub, identity, precision and licence."""
+
+    name: str
+    label: str
+    repository: str | None
+    revision: str | None
+    identity: Identity
+    dtype: str
+    quantization: str
+    licence: str
+
+    def record(self) -> JsonObject:
+        """As a manifest holds it."""
+        return {key: value for key, value in asdict(self).items() if key != "licence"}
+
+
+@dataclass(frozen=True, slots=True)
 class Recipe:
-    """All that a checkpoint depends on. `base` is the base's entry name, label, identity, precision."""
+    """All that a checkpoint depends on."""
 
     task: str
-    model: str
     method: str
     format: str
     settings: TrainingSettings
     seed: int
-    base: Mapping[str, Any]
-    source: Mapping[str, Any]
-    tokenizer: Mapping[str, Any]
-    starts: Sequence[int]
+    base: BaseRecord
+    source: Identity
+    tokenizer: JsonObject
+    prompt_start_ids: Sequence[int]
     """The first token ids of a prompt, for the gate: a doubled BOS shows there."""
     examples: Sequence[Example]
     questions: Sequence[str]
     """A digest of each pair's question and references, by which another data set's question of the same id is told
     apart."""
     left_out: Sequence[str]
-    licence: str
     processes: int = 1
 
     @property
@@ -67,7 +89,7 @@ class Recipe:
                 "settings": self.settings.resolved(),
                 "seed": self.seed,
                 "processes": self.processes,
-                "base": {key: self.base[key] for key in ("identity", "dtype", "quantization")},
+                "base": {key: getattr(self.base, key) for key in ("identity", "dtype", "quantization")},
                 "tokenizer": self.tokenizer,
                 "pairs": self.pairs_digest,
             }
@@ -79,40 +101,40 @@ class Recipe:
         return digest_of_lines(json.dumps([e.id, e.prompt, e.completion]) for e in self.examples)
 
 
-def workshop_of(folder: Path, identity: str) -> Path:
-    """Where a training of `folder` keeps what it goes on from, apart by what is trained."""
+def work_dir_of(folder: Path, identity: str) -> Path:
+    """Where a training of `folder` keeps what it resumes from, apart by what is trained."""
     return folder.parent / f".{folder.name}.training" / short(identity)
 
 
-def is_there(folder: Path, recipe: Recipe, overwrite: bool) -> bool:
+def holds_checkpoint(folder: Path, recipe: Recipe, overwrite: bool) -> bool:
     """True when the folder holds this very checkpoint, whole. Raises `UsageError` when it holds something else, unless
     that is to be overwritten."""
     if not folder.exists():
         return False
     if overwrite:
         try:
-            return is_there(folder, recipe, overwrite=False)
+            return holds_checkpoint(folder, recipe, overwrite=False)
         except UsageError:
             return False
     try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        manifest: JsonObject = parse_json((folder / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         raise UsageError(
-            f"{folder}: is there and was not written by harness finetune; move it away, or say --overwrite"
+            f"{folder}: exists and was not written by harness finetune; move it away, or pass --overwrite"
         ) from None
     if manifest.get("identity") != recipe.identity:
         raise UsageError(
-            f"{folder}: holds a checkpoint of other settings or pairs ({_difference(manifest, recipe)}); say another "
+            f"{folder}: holds a checkpoint of other settings or pairs ({_difference(manifest, recipe)}); pass another "
             "--output_path, or --overwrite"
         )
     weights = folder / "adapter_model.safetensors"
     if not weights.is_file() or digest_of_file(weights) != manifest["weights"]:
-        raise UsageError(f"{folder}: its weights are not those that were trained; say --overwrite to train them anew")
+        raise UsageError(f"{folder}: its weights are not those that were trained; pass --overwrite to train them again")
     return True
 
 
-def _difference(manifest: Mapping[str, Any], recipe: Recipe) -> str:
-    """What of the manifest is not what is asked for, for people."""
+def _difference(manifest: JsonObject, recipe: Recipe) -> str:
+    """How the checkpoint that is there differs from the one asked for, for people."""
     before, now = manifest.get("settings", {}), recipe.settings.resolved()
     changed = [f"{key} {before.get(key)} there, {now[key]} here" for key in now if before.get(key) != now[key]]
     for key, value in (
@@ -123,7 +145,7 @@ def _difference(manifest: Mapping[str, Any], recipe: Recipe) -> str:
     ):
         if manifest.get(key) != value:
             changed.append(f"{key} {manifest.get(key)} there, {value} here")
-    if manifest.get("base", {}).get("identity") != recipe.base["identity"]:
+    if manifest.get("base", {}).get("identity") != dict(recipe.base.identity):
         changed.append("another base")
     if manifest.get("pairs", {}).get("digest") != recipe.pairs_digest:
         changed.append("other pairs or prompts")
@@ -134,18 +156,18 @@ def write_checkpoint(
     folder: Path,
     recipe: Recipe,
     trained: Trained,
-    tokenizer: Any,
-    sweep: Sequence[Mapping[str, Any]],
-    host: Mapping[str, Any],
-) -> dict[str, Any]:
-    """Writes the folder and gives its manifest; `sweep` is the grid that was tried, if any. Raises `HarnessError` when
-    it cannot be written; then what was there before is there still."""
+    tokenizer: PreTrainedTokenizerBase,
+    sweep: Sequence[JsonObject],
+    host: JsonObject,
+) -> JsonObject:
+    """Writes the folder and returns its manifest; `sweep` is the grid that was tried, if any. Raises `HarnessError`
+    when it cannot be written; then what was there before is there still."""
     part = folder.with_name(f".{folder.name}.writing-{os.getpid()}")
     shutil.rmtree(part, ignore_errors=True)
     try:
         part.mkdir(parents=True)
         trained.model.save_pretrained(part, safe_serialization=True)
-        _sort_config(part / "adapter_config.json", str(recipe.base["label"]))
+        _sort_config(part / "adapter_config.json", recipe.base.label)
         tokenizer.save_pretrained(part)
         for path in part.iterdir():
             path.chmod(0o644)  # safetensors writes for its owner alone
@@ -159,8 +181,8 @@ def write_checkpoint(
         if not is_full_disk(error):
             raise
         raise HarnessError(
-            f"{folder}: cannot be written ({error}); what was there before is kept, and the training goes on from its "
-            "last step when there is room: say the same command again"
+            f"{folder}: cannot be written ({error}); what was there before is kept; make room and run the same command "
+            "again: the training resumes from its last step"
         ) from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
@@ -181,21 +203,21 @@ def _replace(folder: Path, part: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _manifest(part: Path, recipe: Recipe, trained: Trained) -> dict[str, Any]:
+def _manifest(part: Path, recipe: Recipe, trained: Trained) -> JsonObject:
     return {
         "format": FORMAT,
         "identity": recipe.identity,
         "weights": digest_of_file(part / "adapter_model.safetensors"),
         "task": recipe.task,
-        "model": recipe.model,
+        "model": recipe.base.name,
         "method": recipe.method,
         "prompt_format": recipe.format,
         "settings": recipe.settings.resolved(),
         "seed": recipe.seed,
         "processes": recipe.processes,
-        "base": dict(recipe.base),
+        "base": recipe.base.record(),
         "tokenizer": dict(recipe.tokenizer),
-        "starts": list(recipe.starts),
+        "prompt_start_ids": list(recipe.prompt_start_ids),
         "source": dict(recipe.source),
         "pairs": {
             "digest": recipe.pairs_digest,
@@ -210,7 +232,7 @@ def _manifest(part: Path, recipe: Recipe, trained: Trained) -> dict[str, Any]:
     }
 
 
-def _write_json(path: Path, value: Any) -> None:
+def _write_json(path: Path, value: object) -> None:
     path.write_text(json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True), encoding="utf-8")
 
 
@@ -246,18 +268,18 @@ def draw_loss(path: Path, history: Sequence[Mapping[str, float]], title: str) ->
     figure.savefig(path)
 
 
-def _card(name: str, recipe: Recipe, manifest: Mapping[str, Any]) -> str:
+def _card(name: str, recipe: Recipe, manifest: JsonObject) -> str:
     """A model card with the hub's front matter."""
     settings = recipe.settings
-    hub_base = recipe.base["repository"]
+    hub_base = recipe.base.repository
     front = ["---", "library_name: peft", *([f"base_model: {hub_base}"] if hub_base else []), "tags: [lora, harness]"]
-    front += [f"license: {recipe.licence.lower()}" if " " not in recipe.licence else "license: other", "---"]
+    front += [f"license: {recipe.base.licence.lower()}" if " " not in recipe.base.licence else "license: other", "---"]
     loss = manifest["loss"]
     too_long = f"{len(recipe.left_out)} pairs longer than {settings.max_length} tokens"
     rows = {
         "task": recipe.task,
-        "base": f"{recipe.base['name']} ({recipe.base['label']}), {recipe.base['dtype']}"
-        + (f", {recipe.base['quantization']}" if recipe.base["quantization"] != "none" else ""),
+        "base": f"{recipe.base.name} ({recipe.base.label}), {recipe.base.dtype}"
+        + (f", {recipe.base.quantization}" if recipe.base.quantization != "none" else ""),
         "pairs": f"{len(recipe.examples)}, prompt format `{recipe.format}`, digest {short(recipe.pairs_digest)}",
         "left out": too_long if recipe.left_out else "none",
         "epochs": f"{settings.epochs:g}, {manifest['steps']} steps",

@@ -1,6 +1,6 @@
 """What the model sees of a pair, in three formats, all of them the task's own prompt:
 
-    qa               question and answer alone: the prompt of the closed-book arm. What the study trained on.
+    qa               question and answer alone: the prompt of the closed-book arm
     rag              the evaluation prompt with the passages that retrieval finds
     rag_distractors  the gold passages among retrieved ones that are not gold, in random places; every fifth pair
                      without the gold, so that the model cannot trust that it is there
@@ -15,25 +15,16 @@ import hashlib
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from harness.finetuning.settings import Format
-from harness.fitting import Formatter, fit_prompts
-from harness.interfaces import Retriever
+from harness.fitting import fit_prompts
+from harness.interfaces import Retriever, Trainable
 from harness.prompts import render
 from harness.records import Passage, Query, Question
 
 __all__ = ["Example", "Passages", "Templates", "make_examples"]
 
-WITHOUT_GOLD = 5  # every so manieth pair of rag_distractors, by a hash of its id
-
-
-class Completing(Formatter, Protocol):
-    """A model that says how an answer ends."""
-
-    def completion(self, answer: str) -> str: ...
-
-    def encode_pair(self, prompt: str, completion: str) -> tuple[list[int], list[int]]: ...
+WITHOUT_GOLD = 5  # one in so many pairs of rag_distractors, by a hash of its id
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,25 +62,26 @@ def make_examples(
     format: Format,
     templates: Templates,
     passages: Passages | None,
-    model: Completing,
+    model: Trainable,
     max_length: int,
 ) -> tuple[list[Example], list[str]]:
     """(examples, ids of the pairs that do not fit `max_length` tokens even without passages)."""
     shown: list[Sequence[Passage]] = [()] * len(pairs)
     if format != "qa":
-        assert passages is not None, "the caller gives retrievers with the formats that retrieve"
+        if passages is None:
+            raise ValueError(f"the format {format} needs retrievers")
         shown = _retrieved(pairs, format, passages)
     completions = [
         model.completion(render(templates.doc_to_target, references=p.references, question=p.text, doc=p.row).strip())
         for p in pairs
     ]
-    rooms = [max_length - len(model.encode_pair("", text)[1]) for text in completions]
+    token_budgets = [max_length - len(model.encode_pair("", text)[1]) for text in completions]
     fitted = fit_prompts(
         templates.doc_to_text,
         templates.system_instruction,
         list(zip(pairs, shown, strict=True)),
         model,
-        rooms,
+        token_budgets,
     )
     whole = list(zip(pairs, fitted, completions, strict=True))
     return (
@@ -103,11 +95,11 @@ def _retrieved(pairs: Sequence[Question], format: Format, passages: Passages) ->
     queries = [Query(text=pair.text, within=inside) for pair, inside in zip(pairs, within, strict=True)]
     if format == "rag":
         return list(passages.ranker.search(queries, passages.top_k))
-    wanted = [
+    gold_queries = [
         Query(text=pair.text, within=inside, gold_document_ids=pair.gold_document_ids, gold_spans=pair.gold_spans)
         for pair, inside in zip(pairs, within, strict=True)
     ]
-    gold = passages.gold.search(wanted, passages.top_k)
+    gold = passages.gold.search(gold_queries, passages.top_k)
     found = passages.ranker.search(queries, 4 * passages.top_k)
     return [_mixed(pair, of_gold, ranked, passages) for pair, of_gold, ranked in zip(pairs, gold, found, strict=True)]
 
@@ -115,11 +107,11 @@ def _retrieved(pairs: Sequence[Question], format: Format, passages: Passages) ->
 def _mixed(pair: Question, gold: Sequence[Passage], ranked: Sequence[Passage], passages: Passages) -> list[Passage]:
     """At most half the places for gold, the rest for distractors; ranks as they stand then."""
     digest = hashlib.sha256(f"distractors:{passages.seed}:{pair.id}".encode()).hexdigest()
-    dice = random.Random(int(digest[:16], 16))
+    rng = random.Random(int(digest[:16], 16))
     kept = [] if int(digest[16:20], 16) % WITHOUT_GOLD == 0 else list(gold)[: max(1, passages.top_k // 2)]
-    places = {(passage.document_id, passage.start) for passage in gold}
+    gold_chunks = {(passage.document_id, passage.start) for passage in gold}
     documents = set() if passages.within_document else set(pair.gold_document_ids)
-    distractors = [p for p in ranked if (p.document_id, p.start) not in places and p.document_id not in documents]
+    distractors = [p for p in ranked if (p.document_id, p.start) not in gold_chunks and p.document_id not in documents]
     mixed = kept + distractors[: passages.top_k - len(kept)]
-    dice.shuffle(mixed)
+    rng.shuffle(mixed)
     return [replace(passage, rank=rank) for rank, passage in enumerate(mixed, start=1)]

@@ -6,7 +6,7 @@ that were as good as trained on is not a score of generalisation.
                then counted out)
     similar    sentence embeddings with a cosine of at least 0.9, where an encoder is given
     answer     half or more of a long reference's word 8-grams stand in a pair's reference
-    document   a gold document is a pair's gold document too; told apart, since in a small corpus every document is used
+    document   a gold document is a pair's gold document too; kept apart, since in a small corpus every document is used
 
 `leaked` means one of the first four. Linear in the number of questions but for the cosines, one matrix product.
 """
@@ -15,10 +15,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from harness.extras import require
 from harness.records import Question
+
+if TYPE_CHECKING:
+    import numpy as np
+    from datasketch import MinHash
 
 __all__ = ["KINDS", "VERSION", "is_leaked", "radar"]
 
@@ -29,7 +33,7 @@ _CHARACTERS, _WORDS = 5, 8
 _CANDIDATE = 0.35  # MinHash's threshold: lower than NEAR, since it misses half of what lies on it
 _PERMUTATIONS = 128
 
-Encoder = Callable[[Sequence[str]], Any]
+Encoder = Callable[[Sequence[str]], "np.ndarray"]
 """Texts to an array (texts, dimensions) of unit vectors."""
 
 
@@ -72,18 +76,19 @@ def _near(pairs: Sequence[Question], evaluation: Sequence[Question]) -> Iterator
     datasketch = require("datasketch")
     grams = [_grams(pair.text) for pair in pairs]
     index = datasketch.MinHashLSH(threshold=_CANDIDATE, num_perm=_PERMUTATIONS)
-    for number, sketch in enumerate(_sketches(datasketch, grams)):
+    for number, sketch in enumerate(_sketches(grams)):
         index.insert(number, sketch)
     asked = [_grams(question.text) for question in evaluation]
-    for question, own, sketch in zip(evaluation, asked, _sketches(datasketch, asked), strict=True):
+    for question, own, sketch in zip(evaluation, asked, _sketches(asked), strict=True):
         if any(len(own & grams[n]) >= NEAR * len(own | grams[n]) for n in index.query(sketch)):
             yield question.id
 
 
-def _sketches(datasketch: Any, grams: Sequence[frozenset[str]]) -> Any:
-    return datasketch.MinHash.bulk(
+def _sketches(grams: Sequence[frozenset[str]]) -> list[MinHash]:
+    sketches: list[MinHash] = require("datasketch").MinHash.bulk(
         [[gram.encode() for gram in sorted(each)] for each in grams], num_perm=_PERMUTATIONS, seed=1
     )
+    return sketches
 
 
 def _similar(pairs: Sequence[Question], evaluation: Sequence[Question], encoder: Encoder) -> Iterator[str]:

@@ -32,8 +32,8 @@ def check_apart(pool: Sequence[Question], evaluation: Sequence[Question]) -> Non
     if both:
         more = f" and {len(both) - 1} more" if len(both) > 1 else ""
         raise DataError(
-            f"the fine-tuning pool meets the evaluation split: question {both[0]!r}{more} is in both; mend the task's "
-            "`training_split` and `test_split`, or the rows' own `split`"
+            f"the fine-tuning pool meets the evaluation split: question {both[0]!r}{more} is in both; correct the "
+            "task's `training_split` and `test_split`, or the rows' own `split`"
         )
 
 

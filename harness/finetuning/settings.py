@@ -78,7 +78,7 @@ def grid(base: TrainingSettings, axes: Sequence[str]) -> list[TrainingSettings]:
             values[name] = [int(value) if name in _WHOLE else float(value) for value in listed.split(",")]
         except ValueError as error:
             raise UsageError(
-                f"--sweep {axis}: {'whole numbers' if name in _WHOLE else 'numbers'} are wanted"
+                f"--sweep {axis}: {'whole numbers' if name in _WHOLE else 'numbers'} are required"
             ) from error
     combinations = [
         replace(base, **dict(zip(values, point, strict=True))) for point in itertools.product(*values.values())

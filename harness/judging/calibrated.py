@@ -1,5 +1,5 @@
 """A judge without a language model: cheap signals of agreement with the reference (`signals.py`), weighed by a logistic
-regression that was fitted to people's judgements. The mark is 1 + 4·p, p being the probability that people would call
+regression that was fitted to people's judgements. The score is 1 + 4·p, p being the probability that people would call
 the answer right (accuracy) or that it holds what the reference holds (completeness).
 
 The weights stand in the entry, with what they were fitted on: `harness fit-judge` writes them. Nothing is fitted here.
@@ -10,11 +10,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from harness.digests import digest_of
+from harness.interfaces import Encoder, Identity, Usage
 from harness.judging import signals
-from harness.records import JudgeItem, Verdict
+from harness.records import JudgeItem, Score
 
 __all__ = ["CalibratedJudge", "Weights"]
 
@@ -37,28 +37,30 @@ class Weights:
 
 
 class CalibratedJudge:
-    """`open_encoder` is called for the first mark; `encoder` is its identity."""
+    """`open_encoder` is called for the first score; `encoder` is its identity."""
 
     repeats = 1
+    scale = (1, 5)
+    sees_passages = False
 
     def __init__(
         self,
         name: str,
         weights: Mapping[str, Weights],
-        open_encoder: Callable[[], Any],
-        encoder: Mapping[str, Any],
+        open_encoder: Callable[[], Encoder],
+        encoder: Identity,
         max_unscored: float,
     ) -> None:
         self.name, self.max_unscored = name, max_unscored
         self._weights, self._open_encoder, self._encoder_identity = dict(weights), open_encoder, encoder
-        self._encoder: Any = None
+        self._encoder: Encoder | None = None
 
     @property
     def criteria(self) -> tuple[str, ...]:
         return tuple(self._weights)
 
     @property
-    def identity(self) -> Mapping[str, Any]:
+    def identity(self) -> Identity:
         weights = {
             name: [w.bias, dict(w.weights), dict(w.centers), dict(w.scales)] for name, w in self._weights.items()
         }
@@ -70,10 +72,10 @@ class CalibratedJudge:
         }
 
     @property
-    def usage(self) -> Mapping[str, float]:
+    def usage(self) -> Usage:
         return {}
 
-    def depends_on(self, item: JudgeItem) -> Mapping[str, Any]:
+    def depends_on(self, item: JudgeItem) -> Identity:
         return {"question": item.question.text, "reference": item.reference, "answer": item.answer}
 
     def prepare(self) -> None:
@@ -82,10 +84,10 @@ class CalibratedJudge:
     def batch_size(self, items: Sequence[JudgeItem]) -> int:
         return _BATCH
 
-    def judge(self, items: Sequence[JudgeItem]) -> Iterator[Verdict]:
+    def judge(self, items: Sequence[JudgeItem]) -> Iterator[Score]:
         for item in items:
             if not item.answer.strip():  # by rule, as for every judge
-                yield Verdict(item.key, item.criterion, item.repeat, 1.0, "empty answer: lowest mark by rule")
+                yield Score(item.key, item.criterion, item.repeat, 1.0, "empty answer: lowest score by rule")
         asked = [item for item in items if item.answer.strip()]
         if not asked:
             return
@@ -96,8 +98,8 @@ class CalibratedJudge:
         rows = dict(zip(distinct, signals.signals(distinct, self._encoder.encode), strict=True))
         for item, text in zip(asked, texts, strict=True):
             values = dict(zip(signals.NAMES, rows[text], strict=True))
-            mark = 1 + 4 * self._weights[item.criterion].probability(values)
-            yield Verdict(item.key, item.criterion, item.repeat, round(mark, 6))
+            score = 1 + 4 * self._weights[item.criterion].probability(values)
+            yield Score(item.key, item.criterion, item.repeat, round(score, 6))
 
     def close(self) -> None:
         self._encoder = None

@@ -19,17 +19,17 @@ misleading; all that is asked for) with the judge's opinion taken out.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from typing import Any
 
+from harness.interfaces import Identity, Usage
 from harness.judging.values import mentions
-from harness.records import Fact, JudgeItem, Question, Verdict
+from harness.records import Fact, JudgeItem, Question, Score
 
-__all__ = ["FactsJudge", "abstains"]
+__all__ = ["FactsJudge", "abstains", "true_scores"]
 
 VERSION = 2
-"""Raise it when the same answer would get another mark."""
+"""Raise it when the same answer would get another score."""
 
 ACCURACY, COMPLETENESS = "accuracy", "completeness"
 
@@ -67,9 +67,9 @@ def _affirmed(answer: str) -> str:
 
 
 def _stated(fact: Fact, answer: str) -> bool:
-    said = mentions(fact.kind, answer, fact.alternatives)
-    wanted = mentions(fact.kind, fact.value, fact.alternatives)
-    return said[:1] == wanted if fact.kind == "choice" else wanted[0] in said
+    stated = mentions(fact.kind, answer, fact.alternatives)
+    expected = mentions(fact.kind, fact.value, fact.alternatives)
+    return stated[:1] == expected if fact.kind == "choice" else expected[0] in stated
 
 
 def _wrong_values(question: Question, answer: str) -> int:
@@ -80,20 +80,20 @@ def _wrong_values(question: Question, answer: str) -> int:
                 (fact.kind, name) for name in mentions(fact.kind, answer, fact.alternatives)[:1] if name != fact.value
             }
             continue
-        said = set(mentions(fact.kind, answer, fact.alternatives))
+        stated = set(mentions(fact.kind, answer, fact.alternatives))
         right = set(mentions(fact.kind, question.text, fact.alternatives))
         for true in (*question.facts, *question.side_facts):
             if true.kind == fact.kind and true.value:
                 right |= set(mentions(true.kind, true.value, true.alternatives or fact.alternatives))
-        wrong |= {(fact.kind, value) for value in said - right}
+        wrong |= {(fact.kind, value) for value in stated - right}
     return len(wrong)
 
 
-def marks(question: Question, answer: str) -> tuple[float, float]:
+def true_scores(question: Question, answer: str) -> tuple[float, float]:
     """(accuracy, completeness), each from 1 to 5."""
     if not question.answerable:
-        mark = 5.0 if abstains(answer) and not _wrong_values(question, answer) else 1.0
-        return mark, mark
+        score = 5.0 if abstains(answer) and not _wrong_values(question, answer) else 1.0
+        return score, score
     affirmed = _affirmed(answer)
     stated = sum(_stated(fact, affirmed) for fact in question.facts)
     denied = sum(_stated(fact, answer) and not _stated(fact, affirmed) for fact in question.facts)
@@ -103,24 +103,26 @@ def marks(question: Question, answer: str) -> tuple[float, float]:
 
 
 class FactsJudge:
-    """Needs no model. A question without known facts is unscored, so it says nothing of the study's data sets."""
+    """Needs no model. A question without known facts is unscored, so it cannot judge the study's data sets."""
 
     repeats = 1
     criteria = (ACCURACY, COMPLETENESS)
+    scale = (1, 5)
+    sees_passages = False
     max_unscored = 0.0
 
     def __init__(self, name: str = "facts") -> None:
         self.name = name
 
     @property
-    def identity(self) -> Mapping[str, Any]:
+    def identity(self) -> Identity:
         return {"kind": "facts", "version": VERSION}
 
     @property
-    def usage(self) -> Mapping[str, float]:
+    def usage(self) -> Usage:
         return {}
 
-    def depends_on(self, item: JudgeItem) -> Mapping[str, Any]:
+    def depends_on(self, item: JudgeItem) -> Identity:
         question = item.question
         return {
             "question": question.text,
@@ -133,16 +135,14 @@ class FactsJudge:
     def batch_size(self, items: Sequence[JudgeItem]) -> int:
         return max(1, len(items))
 
-    def judge(self, items: Sequence[JudgeItem]) -> Iterator[Verdict]:
+    def judge(self, items: Sequence[JudgeItem]) -> Iterator[Score]:
         for item in items:
             if not item.question.facts:
                 reason = "the question has no known facts; the facts judge is for the synthetic world"
-                yield Verdict(item.key, item.criterion, item.repeat, None, reason)
+                yield Score(item.key, item.criterion, item.repeat, None, reason)
                 continue
-            accuracy, completeness = marks(item.question, item.answer)
-            yield Verdict(
-                item.key, item.criterion, item.repeat, accuracy if item.criterion == ACCURACY else completeness
-            )
+            accuracy, completeness = true_scores(item.question, item.answer)
+            yield Score(item.key, item.criterion, item.repeat, accuracy if item.criterion == ACCURACY else completeness)
 
     def prepare(self) -> None:
         """Nothing is needed."""

@@ -1,14 +1,14 @@
-"""G-Eval: a model fills in a form with a mark for one criterion, by steps written beforehand.
+"""G-Eval: a model fills in a form with a score for one criterion, by steps written beforehand.
 
 Liu et al. 2023, arXiv:2303.16634; criteria and repeats as in "Fine-Tuning or Fine-Failing?" (2024). Each criterion is
-judged in a call of its own. Three ways to arrive at a mark, never mixed in one table:
+judged in a call of its own. Three ways to arrive at a score, never mixed in one table:
 
     sample_mean     each repeat is one reply sampled with a seed made of item and repeat; the mean is taken later
-    expected_score  Σ m·p(m) / Σ p(m) over the marks m of the scale, from the next-token probabilities: one forward pass
-    greedy          one reply at temperature 0
+    expected_score  Σ m·p(m) / Σ p(m) over the scores m of the scale, from the next-token probabilities: one forward
+    pass greedy          one reply at temperature 0
 
-A reply without a mark on the scale is unscored, with its reason: never 0, never asked again in silence. The answer is
-untrusted text: what looks like the form in it is broken up before the judge sees it, and the mark is read from the
+A reply without a score on the scale is unscored, with its reason: never 0, never asked again in silence. The answer is
+untrusted text: what looks like the form in it is broken up before the judge sees it, and the score is read from the
 judge's own reply alone, where the last filled-in form wins.
 """
 
@@ -18,22 +18,23 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 from harness.digests import digest_of, seed_of
 from harness.errors import HarnessError
-from harness.interfaces import ModelAdapter, OptionScorer
+from harness.interfaces import Identity, ModelAdapter, OptionScorer, Usage
 from harness.prompts import render
-from harness.records import Decoding, JudgeItem, Message, OptionRequest, Request, Verdict
+from harness.records import Decoding, JudgeItem, Message, OptionRequest, Request, Score
 
-__all__ = ["CriterionText", "GEvalJudge", "GEvalSettings", "expected_score", "mark_in", "neutralise"]
+__all__ = ["CriterionText", "GEvalJudge", "GEvalSettings", "expected_score", "neutralise", "score_in"]
 
 VERSION = 1
-"""Raise it when the same entry and model would give another mark: how answers are neutralised, how marks are read."""
+"""Raise it when the same entry and model would give another score: how answers are neutralised, how replies are
+read."""
 
-CUT_MARK = " […the answer was cut here]"
+TRUNCATION_NOTE = " […the answer was cut here]"
 _LEAST_MASS = 0.05
-"""Probability on the marks of the scale under which an expected score says nothing, and the item is unscored."""
+"""Probability on the scores of the scale under which an expected score means nothing, and the item is unscored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,29 +67,29 @@ class GEvalSettings:
     max_unscored: float = 0.02
 
 
-def mark_in(reply: str, title: str, low: int, high: int) -> int | None:
-    """The mark that a reply gives: the number after the last "Title …:" in it, else the number that it begins with; an
+def score_in(reply: str, title: str, low: int, high: int) -> int | None:
+    """The score that a reply gives: the number after the last "Title …:" in it, else the number that it begins with; an
     echo of the scale ("(1-5)") in front of it is passed over.
 
     None where that is no whole number on the scale: "10" is not 1, "4.5" not 4 (but "4.0" is), "-3" not 3, a range
-    is no mark, and "4/5" is 4 of 5 but "3/10" is nothing on a scale to 5."""
+    is not a score, and "4/5" is 4 of 5 but "3/10" is nothing on a scale to 5."""
     forms = re.findall(rf"\b{re.escape(title)}\b[^\n:]{{0,20}}:([^\n]*)", reply, flags=re.IGNORECASE)
     text = forms[-1] if forms else reply.strip()
     text = re.sub(rf"^\W*{low}\s*(?:-|–|to)\s*{high}\)?\s*[:=]?(?=\W*\d)", "", text)
     found = re.match(
-        r"[^\w-]{0,4}(?P<mark>\d{1,3})(?:[.,]0+(?!\d))?(?![\w½¼¾]|[.,]\d|\s*(?:-|–|to\b)\s*\d)(?:\s*/\s*(?P<of>\d+))?",
+        r"[^\w-]{0,4}(?P<score>\d{1,3})(?:[.,]0+(?!\d))?(?![\w½¼¾]|[.,]\d|\s*(?:-|–|to\b)\s*\d)(?:\s*/\s*(?P<of>\d+))?",
         text,
     )
     if found is None or (found["of"] is not None and int(found["of"]) != high):
         return None
-    return int(found["mark"]) if low <= int(found["mark"]) <= high else None
+    return int(found["score"]) if low <= int(found["score"]) <= high else None
 
 
 def expected_score(logprobs: Mapping[str, float], low: int, high: int) -> tuple[float | None, float]:
-    """(mean mark under the judge's next-token probabilities, probability mass on the marks).
+    """(mean score under the judge's next-token probabilities, probability mass on the scores).
 
-    `logprobs` are natural logs over the whole vocabulary, by text; the surface forms "4" and " 4" of a mark are added
-    up. None when no mark has any probability. This is the limit of infinitely many repeats of a one-token form."""
+    `logprobs` are natural logs over the whole vocabulary, by text; the surface forms "4" and " 4" of a score are added
+    up. None when no score has any probability. This is the limit of infinitely many repeats of a one-token form."""
     mass = dict.fromkeys(range(low, high + 1), 0.0)
     for text, logprob in logprobs.items():
         if text.strip().isdigit() and int(text) in mass:
@@ -96,7 +97,7 @@ def expected_score(logprobs: Mapping[str, float], low: int, high: int) -> tuple[
     total = math.fsum(mass.values())
     if total == 0.0:
         return None, 0.0
-    return math.fsum(mark * probability for mark, probability in mass.items()) / total, total
+    return math.fsum(score * probability for score, probability in mass.items()) / total, total
 
 
 def neutralise(text: str, titles: Sequence[str]) -> str:
@@ -122,18 +123,26 @@ class GEvalJudge:
         self.max_unscored = settings.max_unscored
         self._settings, self._adapter = settings, adapter
         self._criteria = {criterion.name: criterion for criterion in settings.criteria}
-        self._cut: dict[tuple[str, str], int] = {}
-        """Characters shown of answers that had to be cut for the window, by answer and criterion."""
+        self._shown: dict[tuple[str, str], int] = {}
+        """Characters shown of answers that had to be truncated for the window, by answer and criterion."""
 
     @property
     def criteria(self) -> tuple[str, ...]:
         return tuple(self._criteria)
 
     @property
-    def identity(self) -> Mapping[str, Any]:
+    def scale(self) -> tuple[int, int]:
+        return self._settings.low, self._settings.high
+
+    @property
+    def sees_passages(self) -> bool:
+        return self._settings.sees_passages
+
+    @property
+    def identity(self) -> Identity:
         settings = self._settings
         texts = [
-            [c.name, c.title, c.definition, {str(m): t for m, t in c.levels.items()}, list(c.steps)]
+            [c.name, c.title, c.definition, {str(score): text for score, text in c.levels.items()}, list(c.steps)]
             for c in settings.criteria
         ]
         return {
@@ -149,11 +158,11 @@ class GEvalJudge:
         }
 
     @property
-    def usage(self) -> Mapping[str, float]:
+    def usage(self) -> Usage:
         return self._adapter.usage
 
-    def depends_on(self, item: JudgeItem) -> Mapping[str, Any]:
-        seen: dict[str, Any] = {"question": item.question.text, "answer": item.answer}
+    def depends_on(self, item: JudgeItem) -> Identity:
+        seen: dict[str, object] = {"question": item.question.text, "answer": item.answer}
         if self._settings.sees_reference:
             seen["reference"] = item.reference
         if self._settings.sees_passages:
@@ -164,13 +173,13 @@ class GEvalJudge:
 
     def prompt_of(self, item: JudgeItem, longest: int | None = None) -> str:
         """The final prompt for one item; the same for all its repeats. `longest` characters of the answer are shown,
-        the entry's `max_answer_chars` where it is not said."""
+        default: the entry's `max_answer_chars`."""
         settings, criterion = self._settings, self._criteria[item.criterion]
         titles = [each.title for each in settings.criteria]
         longest = settings.max_answer_chars if longest is None else longest
         answer = item.answer
         if len(answer) > longest:
-            answer = answer[:longest] + CUT_MARK
+            answer = answer[:longest] + TRUNCATION_NOTE
         scale = {"low": settings.low, "high": settings.high}
         user = render(
             settings.prompt,
@@ -191,31 +200,31 @@ class GEvalJudge:
     def _requests(self, items: Sequence[JudgeItem]) -> list[Request]:
         """A request for each item. Repeats have the same prompt: it is rendered and counted once."""
 
-        def shared(item: JudgeItem) -> tuple[Any, ...]:
+        def shared(item: JudgeItem) -> tuple[object, ...]:
             return item.question.id, item.question.text, item.reference, item.answer, item.passages, item.criterion
 
         one_each = {shared(item): item for item in items}
         prompts = [self.prompt_of(item) for item in one_each.values()]
         lengths = self._adapter.count_tokens(prompts)
-        for place, item in enumerate(one_each.values()):
-            if lengths[place] > self._room:
-                prompts[place], lengths[place] = self._cut_to_fit(item, prompts[place], lengths[place])
+        for number, item in enumerate(one_each.values()):
+            if lengths[number] > self._token_budget:
+                prompts[number], lengths[number] = self._truncated_to_fit(item, prompts[number], lengths[number])
         of_item = dict(zip(one_each, zip(prompts, lengths, strict=True), strict=True))
         return [Request(item.key, *of_item[shared(item)], self._settings.decoding, seed_of(item.key)) for item in items]
 
     @property
-    def _room(self) -> int:
+    def _token_budget(self) -> int:
         return self._adapter.window - self._settings.decoding.max_gen_toks
 
-    def _cut_to_fit(self, item: JudgeItem, prompt: str, length: int) -> tuple[str, int]:
+    def _truncated_to_fit(self, item: JudgeItem, prompt: str, length: int) -> tuple[str, int]:
         """The prompt with so much of the answer, halved and halved again, as fits the window, and its length; as it was
         where not even a tenth of the answer fits."""
         shown = min(len(item.answer), self._settings.max_answer_chars)
         for part in (shown // 2, shown // 4, shown // 8):
             shorter = self.prompt_of(item, part)
             (tokens,) = self._adapter.count_tokens([shorter])
-            if tokens <= self._room:
-                self._cut[item.answer, item.criterion] = part
+            if tokens <= self._token_budget:
+                self._shown[item.answer, item.criterion] = part
                 return shorter, tokens
         return prompt, length
 
@@ -227,54 +236,56 @@ class GEvalJudge:
         size = self._adapter.batch_size(requests)
         return max(1, size // self.repeats) * self.repeats
 
-    def judge(self, items: Sequence[JudgeItem]) -> Iterator[Verdict]:
+    def judge(self, items: Sequence[JudgeItem]) -> Iterator[Score]:
         empty = [item for item in items if not item.answer.strip()]
         for item in empty:  # scored by rule: there is nothing in it that a judge could read
-            yield Verdict(
-                item.key, item.criterion, item.repeat, float(self._settings.low), "empty answer: lowest mark by rule"
+            yield Score(
+                item.key, item.criterion, item.repeat, float(self._settings.low), "empty answer: lowest score by rule"
             )
         asked = [item for item in items if item.answer.strip()]
         pairs: list[tuple[JudgeItem, Request]] = []
         for item, request in zip(asked, self._requests(asked), strict=True):
-            if request.prompt_tokens <= self._room:
+            if request.prompt_tokens <= self._token_budget:
                 pairs.append((item, request))
             else:
                 reason = "the judge's prompt does not fit its window"
-                yield Verdict(item.key, item.criterion, item.repeat, None, reason)
+                yield Score(item.key, item.criterion, item.repeat, None, reason)
         if pairs:
             by_expectation = self._settings.scoring == "expected_score"
             yield from self._by_expectation(pairs) if by_expectation else self._by_reply(pairs)
 
-    def _by_reply(self, pairs: Sequence[tuple[JudgeItem, Request]]) -> Iterator[Verdict]:
+    def _by_reply(self, pairs: Sequence[tuple[JudgeItem, Request]]) -> Iterator[Score]:
         settings = self._settings
         of_key = {item.key: item for item, _ in pairs}
         for answer in self._adapter.generate([request for _, request in pairs]):
             item = of_key[answer.key]
             criterion = self._criteria[item.criterion]
-            mark = mark_in(answer.text, criterion.title, settings.low, settings.high)
-            no_mark = f"no mark from {settings.low} to {settings.high} in the reply"
-            reason = no_mark if mark is None else self._remark(item)
-            score = None if mark is None else float(mark)
-            yield Verdict(item.key, item.criterion, item.repeat, score, reason, answer.text)
+            value = score_in(answer.text, criterion.title, settings.low, settings.high)
+            missing = f"no score from {settings.low} to {settings.high} in the reply"
+            reason = missing if value is None else self._remark(item)
+            yield Score(
+                item.key, item.criterion, item.repeat, None if value is None else float(value), reason, answer.text
+            )
 
-    def _by_expectation(self, pairs: Sequence[tuple[JudgeItem, Request]]) -> Iterator[Verdict]:
-        assert isinstance(self._adapter, OptionScorer), "checked when made"
-        settings = self._settings
-        options = tuple(f"{space}{mark}" for mark in range(settings.low, settings.high + 1) for space in ("", " "))
+    def _by_expectation(self, pairs: Sequence[tuple[JudgeItem, Request]]) -> Iterator[Score]:
+        settings, scorer = self._settings, self._adapter
+        if not isinstance(scorer, OptionScorer):
+            raise TypeError("an OptionScorer is required; the constructor refuses any other model")
+        options = tuple(f"{space}{score}" for score in range(settings.low, settings.high + 1) for space in ("", " "))
         requests = [OptionRequest(request.key, request.prompt, options) for _, request in pairs]
-        for (item, _), logprobs in zip(pairs, self._adapter.score_options(requests), strict=True):
+        for (item, _), logprobs in zip(pairs, scorer.score_options(requests), strict=True):
             score, mass = expected_score(logprobs, settings.low, settings.high)
             reply = f"mass {mass:.4f}"
             if score is None or mass < _LEAST_MASS:
-                reason = f"probability {mass:.4f} on the marks, under {_LEAST_MASS}"
-                yield Verdict(item.key, item.criterion, item.repeat, None, reason, reply)
+                reason = f"probability {mass:.4f} on the scores, under {_LEAST_MASS}"
+                yield Score(item.key, item.criterion, item.repeat, None, reason, reply)
             else:
-                yield Verdict(item.key, item.criterion, item.repeat, score, self._remark(item), reply)
+                yield Score(item.key, item.criterion, item.repeat, score, self._remark(item), reply)
 
     def _remark(self, item: JudgeItem) -> str:
-        """What a reader should know of a mark that was given all the same."""
-        longest = self._cut.get((item.answer, item.criterion), self._settings.max_answer_chars)
-        return f"the answer was cut at {longest} characters" if len(item.answer) > longest else ""
+        """What a reader should know of an item that was scored all the same."""
+        longest = self._shown.get((item.answer, item.criterion), self._settings.max_answer_chars)
+        return f"the answer was truncated at {longest} characters" if len(item.answer) > longest else ""
 
     def prepare(self) -> None:
         self._adapter.prepare()

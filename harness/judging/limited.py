@@ -1,14 +1,13 @@
-"""A judge asked for fewer repeats than it makes. Its identity is that of the judge, so verdicts are stored and found as
+"""A judge asked for fewer repeats than it makes. Its identity is that of the judge, so scores are stored and found as
 the judge's own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
-from harness.interfaces import SingleJudge
-from harness.records import JudgeItem, Verdict
+from harness.interfaces import Identity, SingleJudge, Usage
+from harness.records import JudgeItem, Score
 
 __all__ = ["LimitedJudge"]
 
@@ -19,16 +18,17 @@ class LimitedJudge:
     def __init__(self, judge: SingleJudge, repeats: int) -> None:
         self._judge, self.repeats = judge, repeats
         self.name, self.criteria, self.max_unscored = judge.name, judge.criteria, judge.max_unscored
+        self.scale, self.sees_passages = judge.scale, judge.sees_passages
 
     @property
-    def identity(self) -> Mapping[str, Any]:
+    def identity(self) -> Identity:
         return self._judge.identity
 
     @property
-    def usage(self) -> Mapping[str, float]:
+    def usage(self) -> Usage:
         return self._judge.usage
 
-    def depends_on(self, item: JudgeItem) -> Mapping[str, Any]:
+    def depends_on(self, item: JudgeItem) -> Identity:
         return self._judge.depends_on(item)
 
     def prepare(self) -> None:
@@ -37,7 +37,7 @@ class LimitedJudge:
     def batch_size(self, items: Sequence[JudgeItem]) -> int:
         return self._judge.batch_size(items)
 
-    def judge(self, items: Sequence[JudgeItem]) -> Iterator[Verdict]:
+    def judge(self, items: Sequence[JudgeItem]) -> Iterator[Score]:
         return self._judge.judge(items)
 
     def close(self) -> None:

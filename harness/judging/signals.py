@@ -12,9 +12,10 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any
 
-from harness.schema import SIGNALS
+import numpy as np
+
+from harness.entries.judge import SIGNALS
 
 __all__ = ["NAMES", "VERSION", "content_words", "signals", "words"]
 
@@ -44,7 +45,7 @@ _DENIES_WITHIN = 4  # words: "it is not so that …"
 _LONGER_BY = 3  # words that a replacement may have more than what it replaces; else something is inserted
 _NEGATION = re.compile(rf"\b(?:{'|'.join(sorted(_DENYING))}|\w+n't)\b", re.IGNORECASE)
 
-Encoder = Callable[[Sequence[str]], Any]
+Encoder = Callable[[Sequence[str]], np.ndarray]
 
 
 def words(text: str) -> list[str]:
@@ -81,51 +82,53 @@ def _numbers(tokens: Sequence[str]) -> set[str]:
     return {token for token in tokens if token[:1].isdigit()}
 
 
-def _fuzzy(wanted: Sequence[str], said: Sequence[str]) -> float:
-    """Share of the wanted words that stand in the answer, or look like one that does."""
-    if not wanted:
+def _fuzzy(expected: Sequence[str], stated: Sequence[str]) -> float:
+    """Share of the expected words that stand in the answer, or look like one that does."""
+    if not expected:
         return 0.0
-    have = list(dict.fromkeys(said))
-    return sum(1.0 if w in have else float(bool(difflib.get_close_matches(w, have, 1, 0.8))) for w in wanted) / len(
-        wanted
+    have = list(dict.fromkeys(stated))
+    return sum(1.0 if w in have else float(bool(difflib.get_close_matches(w, have, 1, 0.8))) for w in expected) / len(
+        expected
     )
 
 
-def _in_place(wanted: Sequence[str], said: Sequence[str]) -> dict[str, float]:
+def _in_place(expected: Sequence[str], stated: Sequence[str]) -> dict[str, float]:
     """What an answer that goes along with the reference changes in it, by aligning the two: whether a word of content
     is `replaced` where the words around it are the reference's, and whether a stretch of it is `denied`. Of an answer
     in other words alignment tells nothing: where less than half of the reference stands in it in order, both are 0."""
-    steps = difflib.SequenceMatcher(None, wanted, said, autojunk=False).get_opcodes()
+    steps = difflib.SequenceMatcher(None, expected, stated, autojunk=False).get_opcodes()
     replaced = denied = False
-    if 2 * sum(i_end - i for kind, i, i_end, _, _ in steps if kind == "equal") < len(wanted):
+    if 2 * sum(i_end - i for kind, i, i_end, _, _ in steps if kind == "equal") < len(expected):
         steps = []
-    for place, (kind, i, i_end, j, j_end) in enumerate(steps):
-        before, after = (steps[n] if 0 <= n < len(steps) else ("", 0, 0, 0, 0) for n in (place - 1, place + 1))
+    for number, (kind, i, i_end, j, j_end) in enumerate(steps):
+        before, after = (steps[n] if 0 <= n < len(steps) else ("", 0, 0, 0, 0) for n in (number - 1, number + 1))
         kept_before, kept_after = (step[2] - step[1] if step[0] == "equal" else 0 for step in (before, after))
         if kind == "replace" and (min(kept_before, kept_after) > 0 or max(kept_before, kept_after) > 1):
-            gone = [w for w in wanted[i:i_end] if w not in _STOP and w not in said]
-            new = [w for w in said[j:j_end] if w not in _STOP and w not in wanted]
+            gone = [w for w in expected[i:i_end] if w not in _STOP and w not in stated]
+            new = [w for w in stated[j:j_end] if w not in _STOP and w not in expected]
             replaced = replaced or bool(gone and new and j_end - j <= i_end - i + _LONGER_BY)
         if kind in ("insert", "replace") and kept_after > 1:
-            denying = _DENYING.intersection(said[max(j, j_end - _DENIES_WITHIN) : j_end])
-            denied = denied or bool(denying and not _DENYING.intersection(wanted))
+            denying = _DENYING.intersection(stated[max(j, j_end - _DENIES_WITHIN) : j_end])
+            denied = denied or bool(denying and not _DENYING.intersection(expected))
     return {"replaced": float(replaced), "denied": float(denied)}
 
 
 def _against(reference: str, answer: str, question: set[str]) -> dict[str, float]:
     """Signals against one reference. `new` words are those that the question does not have: who repeats the question
     says nothing."""
-    wanted, said = words(reference), words(answer)
+    expected, stated = words(reference), words(answer)
     content = (
-        [w for w in wanted if w not in _STOP and w not in question] or [w for w in wanted if w not in _STOP] or wanted
+        [w for w in expected if w not in _STOP and w not in question]
+        or [w for w in expected if w not in _STOP]
+        or expected
     )
-    fresh = [w for w in said if w not in _STOP and w not in question]
-    of_wanted, of_said = Counter(wanted), Counter(said)
-    recall, precision = _share(of_said, of_wanted), _share(of_wanted, of_said)
+    fresh = [w for w in stated if w not in _STOP and w not in question]
+    of_expected, of_stated = Counter(expected), Counter(stated)
+    recall, precision = _share(of_stated, of_expected), _share(of_expected, of_stated)
     new_recall, new_precision = _share(Counter(fresh), Counter(content)), _share(Counter(content), Counter(fresh))
-    numbers, said_numbers = _numbers(content), _numbers(fresh)
+    numbers, stated_numbers = _numbers(content), _numbers(fresh)
     names = [w.lower() for w in re.findall(r"\b[A-Z][\w'-]+", reference)]
-    joined, flat = " ".join(said), " ".join(wanted)
+    joined, flat = " ".join(stated), " ".join(expected)
     return {
         "f1": _f1(precision, recall),
         "precision": precision,
@@ -134,17 +137,17 @@ def _against(reference: str, answer: str, question: set[str]) -> dict[str, float
         "new_f1": _f1(new_precision, new_recall),
         "new_recall": new_recall,
         "new_precision": new_precision,
-        "fuzzy_recall": _fuzzy(content, said),
-        "letters_recall": _share(_letters(said), _letters(content)),
+        "fuzzy_recall": _fuzzy(content, stated),
+        "letters_recall": _share(_letters(stated), _letters(content)),
         "best_match": difflib.SequenceMatcher(None, flat[:200], joined[:400], autojunk=False).find_longest_match().size
         / max(1, len(flat[:200])),
-        "numbers": len(numbers & said_numbers) / len(numbers) if numbers else 0.5,
-        "number_conflict": float(bool(numbers) and bool(said_numbers) and not numbers & said_numbers),
-        "names_recall": _share(Counter(said), Counter(words(" ".join(names)))) if names else 0.5,
-        "first_recall": _share(Counter(said[:12]), Counter(content)),
-        "log_reference_words": math.log1p(len(wanted)),
-        "longer": math.log1p(len(said)) - math.log1p(len(wanted)),
-        **_in_place(wanted, said),
+        "numbers": len(numbers & stated_numbers) / len(numbers) if numbers else 0.5,
+        "number_conflict": float(bool(numbers) and bool(stated_numbers) and not numbers & stated_numbers),
+        "names_recall": _share(Counter(stated), Counter(words(" ".join(names)))) if names else 0.5,
+        "first_recall": _share(Counter(stated[:12]), Counter(content)),
+        "log_reference_words": math.log1p(len(expected)),
+        "longer": math.log1p(len(stated)) - math.log1p(len(expected)),
+        **_in_place(expected, stated),
     }
 
 
@@ -167,17 +170,15 @@ def signals(items: Sequence[tuple[str, str, str]], encoder: Encoder) -> list[lis
 
 
 def _cosines(items: Sequence[tuple[str, str, str]], encoder: Encoder) -> list[dict[str, float]]:
-    import numpy as np
-
     texts = [
         text
         for question, reference, answer in items
         for text in (reference, answer, f"{question} {reference}", f"{question} {answer}", question)
     ]
     distinct = list(dict.fromkeys(texts))
-    place = {text: number for number, text in enumerate(distinct)}
+    index = {text: number for number, text in enumerate(distinct)}
     vectors = np.asarray(encoder(distinct)) if distinct else np.zeros((0, 1))
-    of = [vectors[place[text]] for text in texts]
+    of = [vectors[index[text]] for text in texts]
     return [
         {
             "cosine": float(of[n] @ of[n + 1]),

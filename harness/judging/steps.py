@@ -22,12 +22,12 @@ _SEEN = {"reference": "an expert's reference answer", "passages": "the retrieved
 def write_steps(adapter: ModelAdapter, criterion: CriterionText, sees: Sequence[str]) -> list[str]:
     """The steps, one line each. Raises `HarnessError` when the model writes no list of steps."""
     shown = "the question" + "".join(f", {_SEEN[name]}" for name in sees)
-    levels = "\n".join(f"{mark}: {meaning}" for mark, meaning in criterion.levels.items())
+    levels = "\n".join(f"{score}: {meaning}" for score, meaning in criterion.levels.items())
     text = (
-        f"Someone has to mark answers to questions for one criterion. He sees {shown}, and the answer to be marked.\n\n"
-        f"Criterion: {criterion.title}. {criterion.definition}\n\nThe marks:\n{levels}\n\n"
-        "Write down the steps by which he arrives at a mark: a numbered list of three to six steps, one short sentence "
-        "each. Write the list and nothing else."
+        f"Someone has to score answers to questions for one criterion. They see {shown}, and the answer to score.\n\n"
+        f"Criterion: {criterion.title}. {criterion.definition}\n\nThe scores:\n{levels}\n\n"
+        "Write down the steps by which they arrive at a score: a numbered list of three to six steps, one short "
+        "sentence each. Write the list and nothing else."
     )
     prompt = adapter.format_prompt([Message("user", text)], reply_prefix="1.")
     (tokens,) = adapter.count_tokens([prompt])
@@ -35,7 +35,7 @@ def write_steps(adapter: ModelAdapter, criterion: CriterionText, sees: Sequence[
     text = answer.text if re.match(r"\W*1[.)]", answer.text) else f"1. {answer.text}"
     steps = steps_in(text)
     if answer.stop_reason == StopReason.LIMIT:
-        steps = steps[:-1]  # the last one was cut
+        steps = steps[:-1]  # the last one is truncated
     if len(steps) < _LEAST:
         raise HarnessError(
             f"{adapter.name} wrote no list of steps for {criterion.name} but {answer.text[:80]!r}; write them by hand"

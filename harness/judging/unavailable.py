@@ -1,34 +1,36 @@
-"""Stands in for a judge whose model cannot be had here: every mark is unscored, with the reason."""
+"""Stands in for a judge whose model is not available here: every answer is left unscored, with the reason."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
-from harness.records import JudgeItem, Verdict
+from harness.interfaces import Identity, Usage
+from harness.records import JudgeItem, Score
 
 __all__ = ["UnavailableJudge"]
 
 
 class UnavailableJudge:
-    """The answers and the metrics of a run are still worth having; its marks can be made later, from the store."""
+    """The answers and the metrics of a run are still worth having; the scores can be had later, without a generator."""
 
     repeats = 1
     max_unscored = 1.0
+    scale = (1, 5)
+    sees_passages = False
 
     def __init__(self, name: str, criteria: tuple[str, ...], reason: str) -> None:
         self.name, self.criteria = name, criteria
         self._reason = reason
 
     @property
-    def identity(self) -> Mapping[str, Any]:
+    def identity(self) -> Identity:
         return {"kind": "unavailable", "reason": self._reason}
 
     @property
-    def usage(self) -> Mapping[str, float]:
+    def usage(self) -> Usage:
         return {}
 
-    def depends_on(self, item: JudgeItem) -> Mapping[str, Any]:
+    def depends_on(self, item: JudgeItem) -> Identity:
         return {}
 
     def prepare(self) -> None:
@@ -37,9 +39,9 @@ class UnavailableJudge:
     def batch_size(self, items: Sequence[JudgeItem]) -> int:
         return max(1, len(items))
 
-    def judge(self, items: Sequence[JudgeItem]) -> Iterator[Verdict]:
+    def judge(self, items: Sequence[JudgeItem]) -> Iterator[Score]:
         for item in items:
-            yield Verdict(item.key, item.criterion, item.repeat, None, self._reason)
+            yield Score(item.key, item.criterion, item.repeat, None, self._reason)
 
     def close(self) -> None:
         """Nothing is loaded."""

@@ -78,8 +78,8 @@ def mentions(kind: str, text: str, alternatives: Sequence[str]) -> list[str]:
     if kind in ("term", "choice"):
         return _phrases(text, alternatives)
     if kind.startswith("code:"):
-        wanted = kind.split(":")[1] + "-"
-        return [code.upper() for code in _FORMS["code"].findall(text.upper()) if code.startswith(wanted)]
+        prefix = kind.split(":")[1] + "-"
+        return [code.upper() for code in _FORMS["code"].findall(text.upper()) if code.startswith(prefix)]
     return _FINDERS[kind](_SPELLED_WORD.sub(_digits, text))
 
 

@@ -26,8 +26,8 @@ def normalise(text: str) -> str:
 
 def exact_match(answer: str, references: Sequence[str]) -> float:
     """1 if the normalised answer equals a normalised reference, else 0."""
-    said = normalise(answer)
-    return float(any(said == normalise(reference) for reference in references))
+    normalised = normalise(answer)
+    return float(any(normalised == normalise(reference) for reference in references))
 
 
 def f1(answer: str, references: Sequence[str]) -> float:
@@ -36,35 +36,39 @@ def f1(answer: str, references: Sequence[str]) -> float:
     return max((_f1(normalise(answer).split(), normalise(reference).split()) for reference in references), default=0.0)
 
 
-def _f1(said: list[str], wanted: list[str]) -> float:
-    if not said or not wanted:
-        return float(said == wanted)
-    return _f_measure((Counter(said) & Counter(wanted)).total(), len(said), len(wanted))
+def _f1(answer_tokens: list[str], reference_tokens: list[str]) -> float:
+    if not answer_tokens or not reference_tokens:
+        return float(answer_tokens == reference_tokens)
+    return _f_measure(
+        (Counter(answer_tokens) & Counter(reference_tokens)).total(), len(answer_tokens), len(reference_tokens)
+    )
 
 
 def rouge_l(answer: str, references: Sequence[str]) -> float:
     """F-measure of the longest common subsequence of tokens, 0 to 1; the best over the references."""
-    said = _ROUGE_TOKEN.findall(answer.lower())
-    return max((_rouge_l(said, _ROUGE_TOKEN.findall(reference.lower())) for reference in references), default=0.0)
+    answer_tokens = _ROUGE_TOKEN.findall(answer.lower())
+    return max(
+        (_rouge_l(answer_tokens, _ROUGE_TOKEN.findall(reference.lower())) for reference in references), default=0.0
+    )
 
 
-def _rouge_l(said: list[str], wanted: list[str]) -> float:
-    return _f_measure(_common_subsequence(said, wanted), len(said), len(wanted))
+def _rouge_l(answer_tokens: list[str], reference_tokens: list[str]) -> float:
+    return _f_measure(_common_subsequence(answer_tokens, reference_tokens), len(answer_tokens), len(reference_tokens))
 
 
-def _f_measure(common: int, said: int, wanted: int) -> float:
-    return 2 * common / (said + wanted) if common else 0.0
+def _f_measure(common: int, answer_tokens: int, reference_tokens: int) -> float:
+    return 2 * common / (answer_tokens + reference_tokens) if common else 0.0
 
 
 def _common_subsequence(left: Sequence[str], right: Sequence[str]) -> int:
     """Length of the longest common subsequence, bit-parallel (Hyyrö 2004): a row of the table is one integer."""
-    places: dict[str, int] = {}
-    for place, token in enumerate(left):
-        places[token] = places.get(token, 0) | 1 << place
+    positions: dict[str, int] = {}
+    for position, token in enumerate(left):
+        positions[token] = positions.get(token, 0) | 1 << position
     full = (1 << len(left)) - 1
     row = full
     for token in right:
-        match = row & places.get(token, 0)
+        match = row & positions.get(token, 0)
         row = ((row + match) | (row - match)) & full
     return len(left) - row.bit_count()
 

@@ -9,16 +9,21 @@ from typing import Any
 
 import numpy as np
 
+from harness.interfaces import Identity
 from harness.records import Passage, Query
 from harness.retrieval.chunk_store import ChunkStore
 
-__all__ = ["Chunks", "NoRetriever", "OracleRetriever", "Ranker"]
+__all__ = ["Chunks", "NoRetriever", "OracleRetriever", "Ranker", "RetrieverSettings"]
+
+
+RetrieverSettings = Mapping[str, Any]
+"""A retriever's parameters as its entry has them; all of them are part of its identity."""
 
 
 class Chunks:
     """The chunks of a corpus, cut when they are first needed. `identity` says which corpus and which cut."""
 
-    def __init__(self, identity: Mapping[str, Any], open_store: Callable[[], ChunkStore]) -> None:
+    def __init__(self, identity: Identity, open_store: Callable[[], ChunkStore]) -> None:
         self.identity = dict(identity)
         self._open_store = open_store
 
@@ -30,12 +35,12 @@ class Chunks:
 class Ranker(ABC):
     """A retriever over chunks. Subclasses say how a batch of queries ranks chunk numbers."""
 
-    def __init__(self, chunks: Chunks, settings: Mapping[str, Any]) -> None:
+    def __init__(self, chunks: Chunks, settings: RetrieverSettings) -> None:
         self._chunks = chunks
         self.settings = dict(settings)
 
     @property
-    def identity(self) -> Mapping[str, Any]:
+    def identity(self) -> Identity:
         return {"chunks": self._chunks.identity, "retriever": self.settings}
 
     @abstractmethod
@@ -78,7 +83,7 @@ class NoRetriever:
     """Nothing, for the `closed_book` arm."""
 
     @property
-    def identity(self) -> Mapping[str, Any]:
+    def identity(self) -> Identity:
         return {"retriever": {"kind": "none"}}
 
     def search(self, queries: Sequence[Query], top_k: int) -> list[list[Passage]]:

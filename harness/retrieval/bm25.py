@@ -8,19 +8,23 @@ that a query always gets `top_k` passages where the corpus has so many.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from harness.cache import build_once
 from harness.errors import DataError
 from harness.records import Query
-from harness.retrieval.base import Chunks, Ranker
+from harness.retrieval.base import Chunks, Ranker, RetrieverSettings
 from harness.retrieval.ranking import best
 from harness.retrieval.tokens import words
+
+if TYPE_CHECKING:
+    import bm25s
+    import rank_bm25
 
 __all__ = ["Bm25Retriever", "RankBm25Retriever"]
 
@@ -44,12 +48,12 @@ class _SparseRanker(Ranker):
 class Bm25Retriever(_SparseRanker):
     """`variant`, `k1`, `b`, `delta` as bm25s names them (`delta` is used by bm25l and bm25+ alone)."""
 
-    def __init__(self, chunks: Chunks, settings: Mapping[str, Any], cache: Path) -> None:
+    def __init__(self, chunks: Chunks, settings: RetrieverSettings, cache: Path) -> None:
         super().__init__(chunks, settings)
         self._cache = cache
 
     @cached_property
-    def _index(self) -> Any:
+    def _index(self) -> bm25s.BM25:
         import bm25s
 
         def build(folder: Path) -> None:
@@ -78,7 +82,7 @@ class RankBm25Retriever(_SparseRanker):
     """`rank_bm25`'s classes. Kept in memory and built anew in each process: it is the reference, not the fast one."""
 
     @cached_property
-    def _index(self) -> Any:
+    def _index(self) -> rank_bm25.BM25:
         import rank_bm25
 
         settings = self.settings
@@ -88,8 +92,10 @@ class RankBm25Retriever(_SparseRanker):
                 return rank_bm25.BM25Okapi(tokens, k1=settings["k1"], b=settings["b"])
             case "bm25l":
                 return rank_bm25.BM25L(tokens, k1=settings["k1"], b=settings["b"], delta=settings["delta"])
-            case _:
+            case "bm25+":
                 return rank_bm25.BM25Plus(tokens, k1=settings["k1"], b=settings["b"], delta=settings["delta"])
+            case variant:
+                raise ValueError(f"rank_bm25 has no variant {variant!r}")
 
     def _scores(self, tokens: list[str]) -> np.ndarray:
         return np.asarray(self._index.get_scores(tokens))

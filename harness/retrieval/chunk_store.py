@@ -42,7 +42,7 @@ class ChunkStore:
 
     @staticmethod
     def build(folder: Path, documents: Iterable[Document], chunker: Chunker) -> None:
-        """Writes the three files as documents stream by, in any order; what stays in memory is where things lie."""
+        """Writes the three files as documents stream by, in any order; what stays in memory are their offsets."""
         names: list[tuple[str, str]] = []
         rows = array("q")
         written = 0

@@ -5,32 +5,29 @@ documents (`scope: document`) needs their vectors alone, which are kept document
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from harness.cache import build_once
 from harness.errors import DataError
 from harness.extras import require
-from harness.interfaces import Progress
+from harness.interfaces import Encoder, Progress
 from harness.records import Query
-from harness.retrieval.base import Chunks, Ranker
+from harness.retrieval.base import Chunks, Ranker, RetrieverSettings
 from harness.retrieval.ranking import best
 
-__all__ = ["DenseRetriever", "Encoder", "SentenceEncoder"]
+if TYPE_CHECKING:
+    from faiss import Index
+
+__all__ = ["DenseRetriever", "SentenceEncoder"]
 
 _BATCH = 64
 _SLICE = 2_048  # chunks between two reports of progress
 _SPARE = 32  # ranks fetched beyond top_k, so that ties at the edge are broken by chunk and not by FAISS
-
-
-class Encoder(Protocol):
-    """Texts to unit vectors, float32 (n, dimensions)."""
-
-    def encode(self, texts: Sequence[str]) -> np.ndarray: ...
 
 
 class SentenceEncoder:
@@ -56,7 +53,7 @@ class DenseRetriever(Ranker):
     def __init__(
         self,
         chunks: Chunks,
-        settings: Mapping[str, Any],
+        settings: RetrieverSettings,
         cache: Path,
         open_encoder: Callable[[], Encoder],
         progress: Progress,
@@ -69,27 +66,29 @@ class DenseRetriever(Ranker):
         return self._open_encoder()
 
     @cached_property
-    def _index(self) -> Any:
+    def _index(self) -> Index:
         faiss = require("faiss")
         folder = build_once(self._cache, "indexes", {"format": 1, **self.identity}, self._build)
-        return faiss.read_index(str(folder / "index.faiss"), faiss.IO_FLAG_MMAP | faiss.IO_FLAG_READ_ONLY)
+        index: Index = faiss.read_index(str(folder / "index.faiss"), faiss.IO_FLAG_MMAP | faiss.IO_FLAG_READ_ONLY)
+        return index
 
     def _build(self, folder: Path) -> None:
         faiss = require("faiss")
         vectors = self._encode_all()
         count, dimensions = vectors.shape
-        index: Any
         match self.settings["index"]:
             case "flat":
                 index = faiss.IndexFlatIP(dimensions)
             case "hnsw":
                 index = faiss.IndexHNSWFlat(dimensions, 32, faiss.METRIC_INNER_PRODUCT)
                 index.hnsw.efConstruction, index.hnsw.efSearch = 200, 128
-            case _:
+            case "ivf":
                 lists = max(1, min(4_096, int(4 * count**0.5), count // 39))  # FAISS wants 39 points a list to train
                 index = faiss.IndexIVFFlat(faiss.IndexFlatIP(dimensions), dimensions, lists, faiss.METRIC_INNER_PRODUCT)
                 index.train(vectors)
                 index.nprobe = min(lists, 16)
+            case kind:
+                raise ValueError(f"there is no index of kind {kind!r}")
         index.add(vectors)
         faiss.write_index(index, str(folder / "index.faiss"))
 
@@ -126,7 +125,7 @@ class DenseRetriever(Ranker):
             chunks = store.of_documents([document])
             if len(chunks):
                 found = best(self._vectors_of(document, chunks) @ vector, top_k)
-                scores += [(int(chunks[place]), score) for place, score in found]
+                scores += [(int(chunks[number]), score) for number, score in found]
         return sorted(scores, key=lambda item: (-item[1], item[0]))[:top_k]
 
     def _vectors_of(self, document: str, chunks: np.ndarray) -> np.ndarray:
@@ -143,11 +142,11 @@ class DenseRetriever(Ranker):
     def _rank_all(self, vector: np.ndarray, top_k: int) -> list[tuple[int, float]]:
         faiss = require("faiss")
         index = self._index
-        wanted = min(top_k + _SPARE, index.ntotal)
+        count = min(top_k + _SPARE, index.ntotal)
         options = {}
         if isinstance(index, faiss.IndexHNSW):
-            options["params"] = faiss.SearchParametersHNSW(efSearch=max(128, wanted))
-        scores, chunks = index.search(vector[None, :], wanted, **options)
+            options["params"] = faiss.SearchParametersHNSW(efSearch=max(128, count))
+        scores, chunks = index.search(vector[None, :], count, **options)
         found = chunks[0] >= 0  # an approximate index may find fewer and fills up with -1
         order = np.lexsort((chunks[0][found], -scores[0][found]))[:top_k]
-        return [(int(chunks[0][found][place]), float(scores[0][found][place])) for place in order]
+        return [(int(chunks[0][found][number]), float(scores[0][found][number])) for number in order]

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from harness.records import Query
-from harness.retrieval.base import Chunks, Ranker
+from harness.retrieval.base import Chunks, Ranker, RetrieverSettings
 from harness.retrieval.ranking import fuse
 
 __all__ = ["HybridRetriever"]
@@ -15,7 +14,7 @@ __all__ = ["HybridRetriever"]
 class HybridRetriever(Ranker):
     """`settings` holds `depth` (ranks taken of each part) and `rrf_k`; the parts' own settings join the identity."""
 
-    def __init__(self, chunks: Chunks, settings: Mapping[str, Any], parts: Sequence[Ranker]) -> None:
+    def __init__(self, chunks: Chunks, settings: RetrieverSettings, parts: Sequence[Ranker]) -> None:
         super().__init__(chunks, {**settings, "parts": [part.settings for part in parts]})
         self._parts = parts
 

@@ -6,11 +6,10 @@ not be answered.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from harness.digests import digest_of
 from harness.errors import DataError
-from harness.interfaces import Source
+from harness.interfaces import Identity, Source
 from harness.records import Document, Question
 
 __all__ = ["Excluding", "without_finetune_documents"]
@@ -23,7 +22,7 @@ class Excluding:
         self._source, self.excluded = source, document_ids
 
     @property
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> Identity:
         own = dict(self._source.identity)
         corpus = digest_of({"corpus": own["corpus"], "excluded": sorted(self.excluded)})
         return {**own, "corpus": corpus, "excluded_documents": len(self.excluded)}

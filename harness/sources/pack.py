@@ -13,12 +13,13 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import jsonlines
 
 from harness.digests import digest_of_file
 from harness.errors import DataError
+from harness.files import JsonObject, parse_json
+from harness.interfaces import Identity
 from harness.records import Document, Question, Span
 from harness.sources.splits import divide, in_hash_order
 
@@ -34,7 +35,7 @@ class DataPack:
     def __init__(
         self,
         folder: Path,
-        cluster_of: Callable[[Mapping[str, Any]], str],
+        cluster_of: Callable[[JsonObject], str],
         splits: tuple[str, str],
         pool: int,
         seed: int,
@@ -47,7 +48,7 @@ class DataPack:
         self._folder, self._cluster_of, self._splits, self._pool, self._seed = folder, cluster_of, splits, pool, seed
 
     @cached_property
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> Identity:
         return {
             "kind": "data-pack",
             "corpus": digest_of_file(self._folder / CORPUS),
@@ -56,7 +57,7 @@ class DataPack:
 
     # ---- rows -------------------------------------------------------------------------------------------------------
 
-    def _rows(self, name: str, problems: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+    def _rows(self, name: str, problems: list[str]) -> Iterator[tuple[int, JsonObject]]:
         """Line number and row; a line that is not a JSON object goes to `problems`."""
         with (self._folder / name).open("rb") as stream, jsonlines.Reader(_lines(stream), loads=_strict_json) as reader:
             number = 0
@@ -79,11 +80,11 @@ class DataPack:
         for number, row in self._rows(CORPUS, problems):
             wrong = [key for key in ("doc_id", "text") if not isinstance(row.get(key), str)]
             if wrong or not isinstance(row.get("title", ""), str):
-                problems.append(f"{CORPUS}:{number}: {', '.join(wrong or ['title'])} must be there and be text")
+                problems.append(f"{CORPUS}:{number}: {', '.join(wrong or ['title'])} must be present and be text")
                 continue
             first = seen.setdefault(row["doc_id"], number)
             if first != number:
-                problems.append(f"{CORPUS}:{number}: doc_id {row['doc_id']!r} stands already in line {first}")
+                problems.append(f"{CORPUS}:{number}: doc_id {row['doc_id']!r} is also in line {first}")
                 continue
             yield Document(row["doc_id"], row.get("title", ""), row["text"])
         if not seen and not problems:
@@ -110,7 +111,7 @@ class DataPack:
             wrong = _wrong_fields(row)
             if not wrong:
                 first = seen.setdefault(row["id"], number)
-                wrong += [f"id {row['id']!r} stands already in line {first}"] if first != number else []
+                wrong += [f"id {row['id']!r} is also in line {first}"] if first != number else []
                 wrong += [f"gold id {i!r} is not in {CORPUS}" for i in row["gold_doc_ids"] if i not in known]
             problems += [f"{QUESTIONS}:{number}: {text}" for text in wrong]
             if not wrong:
@@ -137,7 +138,7 @@ class DataPack:
             )
         return {training: pool, evaluation: rest}
 
-    def _question(self, row: dict[str, Any], texts: Mapping[str, str]) -> Question:
+    def _question(self, row: JsonObject, texts: Mapping[str, str]) -> Question:
         return Question(
             id=row["id"],
             text=row["question"],
@@ -152,9 +153,10 @@ class DataPack:
 
     def questions(self, split: str) -> Sequence[Question]:
         if split not in self._divided:
-            there = ", ".join(sorted(self._divided))
+            known = ", ".join(sorted(self._divided))
             raise DataError(
-                f"{self._folder}/{QUESTIONS}: no row's split is {split!r}; there is {there}: name one in the task entry"
+                f"{self._folder}/{QUESTIONS}: no row has the split {split!r}; the splits are {known}: name one in the "
+                "task entry"
             )
         return self._divided[split]
 
@@ -165,13 +167,9 @@ def _lines(stream: Iterable[bytes]) -> Iterator[str]:
         yield line.decode("utf-8", errors="surrogateescape")
 
 
-def _strict_json(text: str) -> Any:
+def _strict_json(text: str) -> object:
     """JSON without NaN and infinities, which digests and result files cannot hold, and without half characters."""
-
-    def refuse(constant: str) -> None:
-        raise ValueError(f"{constant} is no JSON")
-
-    row = json.loads(text, parse_constant=refuse)
+    row: object = parse_json(text)
     if "\\u" in text or not text.isascii():
         json.dumps(row, ensure_ascii=False).encode()  # a lone surrogate raises UnicodeEncodeError, a ValueError
     return row
@@ -185,8 +183,8 @@ def _plain(error: jsonlines.InvalidLineError) -> str:
     return str(error).split(" (line ")[0]
 
 
-def _wrong_fields(row: Mapping[str, Any]) -> list[str]:
-    wrong = [f"{key} must be there and be text" for key in ("id", "question") if not isinstance(row.get(key), str)]
+def _wrong_fields(row: JsonObject) -> list[str]:
+    wrong = [f"{key} must be present and be text" for key in ("id", "question") if not isinstance(row.get(key), str)]
     for key, least in (("answers", 1), ("gold_doc_ids", 0)):
         value = row.get(key)
         if not isinstance(value, list) or len(value) < least or not all(isinstance(text, str) for text in value):
@@ -199,7 +197,7 @@ def _wrong_fields(row: Mapping[str, Any]) -> list[str]:
     return wrong
 
 
-def _evidence_spans(row: Mapping[str, Any], texts: Mapping[str, str]) -> Iterator[Span]:
+def _evidence_spans(row: JsonObject, texts: Mapping[str, str]) -> Iterator[Span]:
     """Where a row's evidence stands in its gold documents; evidence that does not occur word for word (a figure's
     caption, say) has no place and is left out."""
     for evidence in row.get("evidence") or ():

@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 from harness.cache import build_once
 from harness.errors import DataError
 from harness.extras import require
+from harness.files import JsonObject
 from harness.hub import snapshot
 from harness.interfaces import Progress
 from harness.sources.hub.readers import READERS, Reader
@@ -30,7 +31,12 @@ def hub_pack(repository: str, revision: str, reader_name: str, cache: Path, prog
     reader = READERS[reader_name]
     patterns = [pattern for of_part in reader.files.values() for pattern in of_part]
     fetched = snapshot(repository, revision, patterns, "dataset")
-    depends_on = {"repository": repository, "commit": fetched.commit, "reader": reader_name, "version": reader.version}
+    depends_on: dict[str, str | int] = {
+        "repository": repository,
+        "commit": fetched.commit,
+        "reader": reader_name,
+        "version": reader.version,
+    }
 
     def build(folder: Path) -> None:
         _write_pack(folder, fetched.folder, reader, depends_on, progress)
@@ -38,7 +44,11 @@ def hub_pack(repository: str, revision: str, reader_name: str, cache: Path, prog
     return build_once(cache, "packs", depends_on, build)
 
 
-def _write_pack(folder: Path, files: Path, reader: Reader, about: Mapping[str, Any], progress: Progress) -> None:
+def _label(about: Mapping[str, str | int]) -> str:
+    return f"{about['repository']}@{str(about['commit'])[:8]}"
+
+
+def _write_pack(folder: Path, files: Path, reader: Reader, about: Mapping[str, str | int], progress: Progress) -> None:
     written = {"document": 0, "question": 0}
     progress.start("read", 0)
     with (
@@ -47,7 +57,7 @@ def _write_pack(folder: Path, files: Path, reader: Reader, about: Mapping[str, A
     ):
         streams: dict[str, TextIO] = {"document": corpus, "question": questions}
 
-        def put(kind: str, row: dict[str, Any]) -> None:
+        def put(kind: str, row: JsonObject) -> None:
             streams[kind].write(json.dumps(row, ensure_ascii=False) + "\n")
             written[kind] += 1
 
@@ -55,29 +65,29 @@ def _write_pack(folder: Path, files: Path, reader: Reader, about: Mapping[str, A
             left_out = reader.read(lambda part: _rows(files, reader, part, about), put)
         except (KeyError, TypeError, IndexError) as error:
             raise DataError(
-                f"{about['repository']}@{about['commit'][:8]}: rows are not as the reader {about['reader']} knows them "
+                f"{_label(about)}: rows are not as the reader {about['reader']} knows them "
                 f"({type(error).__name__}: {error}); has the data set changed?"
             ) from error
     progress.finish()
     if not written["question"]:
-        raise DataError(f"{about['repository']}@{about['commit'][:8]}: no question in it could be used")
+        raise DataError(f"{_label(about)}: no question in it could be used")
     left = ", ".join(f"{count} {what}" for what, count in left_out.items() if count)
     progress.note(
-        f"{about['repository']}@{about['commit'][:8]}: {written['document']} documents, {written['question']} questions"
+        f"{_label(about)}: {written['document']} documents, {written['question']} questions"
         + (f"; left out: {left}" if left else "")
     )
     record = {**about, **written, "left_out": left_out}
     (folder / ABOUT).write_text(json.dumps(record, indent=1, sort_keys=True), encoding="utf-8")
 
 
-def _rows(files: Path, reader: Reader, part: str, about: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
+def _rows(files: Path, reader: Reader, part: str, about: Mapping[str, str | int]) -> Iterable[JsonObject]:
     """The rows of a part, in the order of its files. The first pattern that matches anything counts."""
     found = next((hits for pattern in reader.files[part] if (hits := sorted(files.glob(pattern)))), [])
     if not found:
-        raise DataError(f"{about['repository']}@{about['commit'][:8]}: has no files for its part {part!r}")
+        raise DataError(f"{_label(about)}: has no files for its part {part!r}")
     datasets = require("datasets")
     options = {"columns": list(reader.columns)} if reader.columns else {}
-    stream: Iterable[Mapping[str, Any]] = datasets.load_dataset(
+    stream: Iterable[JsonObject] = datasets.load_dataset(
         "parquet",
         data_files={part: [str(path) for path in found]},
         split=part,

@@ -10,14 +10,14 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from harness.errors import DataError
+from harness.files import JsonObject
 
 __all__ = ["READERS", "Reader"]
 
-Row = Mapping[str, Any]
-Put = Callable[[str, dict[str, Any]], None]
+Row = JsonObject
+Put = Callable[[str, JsonObject], None]
 """Called with `document` or `question` and the pack's row."""
 
 
@@ -70,14 +70,16 @@ def _bioasq(open_part: Callable[[str], Iterable[Row]], put: Put) -> dict[str, in
     return counts
 
 
-def _id_list(value: Any, row_id: Any) -> list[str]:
+def _id_list(value: object, row_id: object) -> list[str]:
     """The list that `relevant_passage_ids` holds as text: "[11, 23]"."""
     try:
         parsed = ast.literal_eval(value) if isinstance(value, str) else value
+        if not isinstance(parsed, list | tuple):
+            raise TypeError(f"{type(parsed).__name__} is not a list")
         return [str(int(name)) for name in parsed]
     except (ValueError, SyntaxError, TypeError) as error:
         raise DataError(
-            f"rag-mini-bioasq: question {row_id}: relevant_passage_ids {value!r} is no list of ids"
+            f"rag-mini-bioasq: question {row_id}: relevant_passage_ids {value!r} is not a list of ids"
         ) from error
 
 
@@ -206,7 +208,7 @@ def _nq_answers(annotations: Row, tokens: Sequence[str], is_html: Sequence[bool]
     return list(dict.fromkeys(said)), "yesno"
 
 
-_YES_NO: Mapping[Any, str] = {0: "No", 1: "Yes", "NO": "No", "YES": "Yes"}
+_YES_NO: Mapping[int | str, str] = {0: "No", 1: "Yes", "NO": "No", "YES": "Yes"}
 
 
 def _page_text(tokens: Sequence[str], is_html: Sequence[bool], start: int, end: int) -> str:

@@ -1,6 +1,6 @@
 """The synthetic world: the support knowledge base of Norvane, a telecom company that does not exist.
 
-    dice      seeded chance, the same on every machine
+    rng       seeded random numbers, the same on every machine
     lexicon   the company's words: entities, their attributes, the sentences that state them, filler prose
     world     seed -> entities, documents with the place of every fact
     questions world -> questions with their atomic facts, references and gold passages

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from harness.sources.telecom.dice import Dice
+from harness.sources.telecom.rng import SeededRng
 
 __all__ = ["ENTITY_KINDS", "FILLERS", "FILLER_WORDS", "Attribute", "Comparison", "EntityKind", "Section", "entity_name"]
 
-Roll = Callable[[Dice], str]
+Roll = Callable[[SeededRng], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,15 +111,15 @@ def entity_name(kind: str, index: int, count: int) -> str:
 
 
 def _money(low: int, high: int, step: int = 1) -> Roll:
-    return lambda dice: f"{low + step * dice.below((high - low) // step + 1)}.{dice.pick(('00', '50', '90'))} EUR"
+    return lambda rng: f"{low + step * rng.below((high - low) // step + 1)}.{rng.pick(('00', '50', '90'))} EUR"
 
 
 def _number(values: tuple[int, ...], unit: str = "") -> Roll:
-    return lambda dice: f"{dice.pick(values)}{unit}"
+    return lambda rng: f"{rng.pick(values)}{unit}"
 
 
 def _range(low: int, high: int, unit: str = "", step: int = 1) -> Roll:
-    return lambda dice: f"{low + step * dice.below((high - low) // step + 1):,}{unit}"
+    return lambda rng: f"{low + step * rng.below((high - low) // step + 1):,}{unit}"
 
 
 _MONTHS = (
@@ -128,24 +128,24 @@ _MONTHS = (
 )  # fmt: skip
 
 
-def _date(dice: Dice) -> str:
-    return f"{dice.between(1, 28)} {dice.pick(_MONTHS)} {dice.between(2031, 2038)}"
+def _date(rng: SeededRng) -> str:
+    return f"{rng.between(1, 28)} {rng.pick(_MONTHS)} {rng.between(2031, 2038)}"
 
 
-def _time(dice: Dice) -> str:
-    return f"{dice.below(24):02d}:{dice.pick(('00', '15', '30', '45'))}"
+def _time(rng: SeededRng) -> str:
+    return f"{rng.below(24):02d}:{rng.pick(('00', '15', '30', '45'))}"
 
 
-def _form(dice: Dice) -> str:
-    return f"F-{dice.between(100, 999)}"
+def _form(rng: SeededRng) -> str:
+    return f"F-{rng.between(100, 999)}"
 
 
-def _address(dice: Dice) -> str:
-    return f"10.{dice.between(2, 250)}.{dice.between(2, 250)}.1"
+def _address(rng: SeededRng) -> str:
+    return f"10.{rng.between(2, 250)}.{rng.between(2, 250)}.1"
 
 
-def _version(dice: Dice) -> str:
-    return f"{dice.between(2, 9)}.{dice.below(20)}.{dice.below(10)}"
+def _version(rng: SeededRng) -> str:
+    return f"{rng.between(2, 9)}.{rng.below(20)}.{rng.below(10)}"
 
 
 _LIGHTS = (

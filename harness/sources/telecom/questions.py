@@ -17,8 +17,8 @@ from itertools import combinations
 
 from harness.errors import DataError
 from harness.records import Fact, Question, Span
-from harness.sources.telecom.dice import Dice
 from harness.sources.telecom.lexicon import ENTITY_KINDS
+from harness.sources.telecom.rng import SeededRng
 from harness.sources.telecom.world import Entity, World
 
 __all__ = ["SHARES", "make_questions"]
@@ -39,7 +39,7 @@ def make_questions(world: World, pool: str, number: int) -> list[Question]:
         for attempt in range(quota * _TRIES):
             if len(of_kind) == quota:
                 break
-            question = _MAKERS[kind](_Draw(world, pool, Dice(world.seed, "question", pool, kind, attempt)))
+            question = _MAKERS[kind](_Draw(world, pool, SeededRng(world.seed, "question", pool, kind, attempt)))
             if question is not None:
                 of_kind.setdefault(question.id, question)
         if len(of_kind) < quota:
@@ -48,20 +48,20 @@ def make_questions(world: World, pool: str, number: int) -> list[Question]:
                 f"{quota} {kind} questions in its {pool} pool; ask for fewer `questions` or more `documents`"
             )
         found += of_kind.values()
-    return Dice(world.seed, "order", pool).shuffled(found)
+    return SeededRng(world.seed, "order", pool).shuffled(found)
 
 
 class _Draw:
     """One attempt at a question: a random entity, and which of its facts belong to the pool."""
 
-    def __init__(self, world: World, pool: str, dice: Dice) -> None:
-        self.world, self.pool, self.dice = world, pool, dice
+    def __init__(self, world: World, pool: str, rng: SeededRng) -> None:
+        self.world, self.pool, self.rng = world, pool, rng
 
     def entity(self, kind: str | None = None) -> Entity:
         """A random entity, of any kind where none is named."""
         if kind is not None:
-            return self.world.entity(kind, self.dice.below(self.world.counts[kind]))
-        place = self.dice.below(sum(self.world.counts.values()))
+            return self.world.entity(kind, self.rng.below(self.world.counts[kind]))
+        place = self.rng.below(sum(self.world.counts.values()))
         for name, count in self.world.counts.items():
             if place < count:
                 return self.world.entity(name, place)
@@ -104,9 +104,9 @@ def _one_fact(draw: _Draw) -> Question | None:
     names = draw.ours(entity, list(entity.facts))
     if not names:
         return None
-    name = draw.dice.pick(names)
+    name = draw.rng.pick(names)
     fact = entity.facts[name]
-    text = draw.dice.pick(entity.attribute(name).questions).format(n=entity.name)
+    text = draw.rng.pick(entity.attribute(name).questions).format(n=entity.name)
     return _question("one_fact", text, [fact.statement, fact.value], [fact], [(entity, name)])
 
 
@@ -114,17 +114,17 @@ def _several(draw: _Draw) -> Question | None:
     """Values of different kinds alone, so that an answer that swaps two of them cannot pass for a right one."""
     entity = draw.entity()
     names = draw.ours(entity, list(entity.facts))
-    size = draw.dice.between(2, 3)
+    size = draw.rng.between(2, 3)
     groups = [
         group for group in combinations(names, size) if len({entity.facts[name].kind for name in group}) == len(group)
     ]
     if not groups:
         return None
-    chosen = draw.dice.pick(groups)
+    chosen = draw.rng.pick(groups)
     nouns = [f"the {entity.attribute(name).noun}" for name in chosen]
     listed = ", ".join(nouns[:-1]) + f" and {nouns[-1]}"
     owner = entity.kind.title.format(n=entity.name)
-    text = draw.dice.pick(("{o}: what are {l}?", "Please give {l} for {o}.")).format(o=owner, l=listed)
+    text = draw.rng.pick(("{o}: what are {l}?", "Please give {l} for {o}.")).format(o=owner, l=listed)
     facts = [entity.facts[name] for name in chosen]
     reference = " ".join(fact.statement for fact in facts)
     return _question("several", text, [reference], facts, [(entity, name) for name in chosen])
@@ -136,16 +136,17 @@ def _two_hop(draw: _Draw) -> Question | None:
     links = draw.ours(first, list(first.targets))
     if not links:
         return None
-    link = draw.dice.pick(links)
+    link = draw.rng.pick(links)
     attribute = first.attribute(link)
-    assert attribute.links is not None, f"{attribute.name} has a target but no kind"
+    if attribute.links is None:
+        raise ValueError(f"{attribute.name} has a target but no kind")
     second = draw.world.entity(attribute.links, first.targets[link])
     names = draw.ours(second, [name for name in second.facts if name not in second.targets])
     if not names:
         return None
-    name = draw.dice.pick(names)
+    name = draw.rng.pick(names)
     # "procedure {n}" would read "procedure the procedure that …": the questions name the sort, the descriptor too
-    asked = draw.dice.pick(second.attribute(name).questions).replace(f"{second.kind.name} {{n}}", "{n}")
+    asked = draw.rng.pick(second.attribute(name).questions).replace(f"{second.kind.name} {{n}}", "{n}")
     text = asked.format(n=attribute.descriptor.format(n=first.name))
     bridge, fact = first.facts[link], second.facts[name]
     references = [f"{bridge.statement} {fact.statement}", fact.statement, fact.value]
@@ -157,7 +158,7 @@ def _comparison(draw: _Draw) -> Question | None:
     names = [name for name in draw.ours(first, list(first.facts)) if first.attribute(name).compare]
     if not names:
         return None
-    name = draw.dice.pick(names)
+    name = draw.rng.pick(names)
     second = draw.entity(first.kind.name)
     if second.index == first.index or name not in draw.ours(second, list(second.facts)):
         return None
@@ -166,7 +167,8 @@ def _comparison(draw: _Draw) -> Question | None:
         return None
     winner, loser = (first, second) if sizes[0] < sizes[1] else (second, first)
     compare = first.attribute(name).compare
-    assert compare is not None
+    if compare is None:
+        raise ValueError(f"{name} cannot be compared")
     won, lost = winner.facts[name], loser.facts[name]
     choice = Fact(
         id=f"{won.id}<{lost.id}",
@@ -188,9 +190,9 @@ def _unanswerable(draw: _Draw) -> Question | None:
     names = draw.ours(entity, list(entity.absent))
     if not names:
         return None
-    name = draw.dice.pick(names)
+    name = draw.rng.pick(names)
     attribute = entity.attribute(name)
-    text = draw.dice.pick(attribute.questions).format(n=entity.name)
+    text = draw.rng.pick(attribute.questions).format(n=entity.name)
     owner = entity.kind.title.format(n=entity.name)
     reference = f"The knowledge base does not state the {attribute.noun} of {owner}."
     # a fact without a value: what kind of value an answer must not make up

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from functools import cached_property
-from typing import Any
 
 from harness.digests import canonical, digest_of_lines
 from harness.errors import DataError
+from harness.interfaces import Identity
 from harness.records import Document, Question
 from harness.sources.telecom.questions import make_questions
 from harness.sources.telecom.world import EVALUATION, FINETUNE, VERSION, World
@@ -29,7 +29,7 @@ class TelecomWorld:
         self._questions: dict[str, list[Question]] = {}
 
     @cached_property
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> Identity:
         return {
             "kind": "telecom-world",
             "version": VERSION,

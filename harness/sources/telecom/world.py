@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from harness.records import Document, Fact, Span
-from harness.sources.telecom.dice import Dice
 from harness.sources.telecom.lexicon import ENTITY_KINDS, FILLER_WORDS, FILLERS, Attribute, EntityKind, entity_name
+from harness.sources.telecom.rng import SeededRng
 
 __all__ = ["EVALUATION", "FINETUNE", "VERSION", "Entity", "World"]
 
@@ -60,17 +60,17 @@ class World:
 
     def pool_of(self, kind: str, index: int, attribute: str) -> str:
         """The one pool whose questions may ask about this fact: fine-tuning and evaluation never share a fact."""
-        is_evaluation = Dice(self.seed, "pool", kind, index, attribute).chance(_EVALUATION_SHARE)
+        is_evaluation = SeededRng(self.seed, "pool", kind, index, attribute).chance(_EVALUATION_SHARE)
         return EVALUATION if is_evaluation else FINETUNE
 
     # ---- making one entity ------------------------------------------------------------------------------------------
 
     def _entity(self, kind_name: str, index: int) -> Entity:
         kind = ENTITY_KINDS[kind_name]
-        dice = Dice(self.seed, "entity", kind_name, index)
+        rng = SeededRng(self.seed, "entity", kind_name, index)
         name = entity_name(kind_name, index, self.counts[kind_name])
         document_id = f"{kind_name}-{index:06d}"
-        page = _Page(document_id, name, dice)
+        page = _Page(document_id, name, rng)
         facts: dict[str, Fact] = {}
         spans: dict[str, Span] = {}
         targets: dict[str, int] = {}
@@ -78,14 +78,14 @@ class World:
         for section in kind.sections:
             page.open_section(section.heading)
             for attribute in section.attributes:
-                page.fill(dice.between(2, 5))
-                if attribute.links is None and not dice.chance(_PRESENT):
+                page.fill(rng.between(2, 5))
+                if attribute.links is None and not rng.chance(_PRESENT):
                     absent.append(attribute.name)
                     continue
                 if attribute.links is not None:
-                    targets[attribute.name] = dice.below(self.counts[attribute.links])
-                value = self._value(attribute, dice, targets.get(attribute.name))
-                sentence = dice.pick(attribute.sentences).format(n=name, v=value)
+                    targets[attribute.name] = rng.below(self.counts[attribute.links])
+                value = self._value(attribute, rng, targets.get(attribute.name))
+                sentence = rng.pick(attribute.sentences).format(n=name, v=value)
                 spans[attribute.name] = page.state(sentence)
                 facts[attribute.name] = Fact(
                     id=f"{document_id}/{attribute.name}",
@@ -94,24 +94,25 @@ class World:
                     statement=attribute.sentences[0].format(n=name, v=value),
                     alternatives=attribute.terms,
                 )
-            page.fill(dice.between(2, 6))
+            page.fill(rng.between(2, 6))
         title = kind.title.format(n=name)
         return Entity(kind, index, name, Document(document_id, title, page.text), facts, spans, targets, tuple(absent))
 
-    def _value(self, attribute: Attribute, dice: Dice, target: int | None) -> str:
+    def _value(self, attribute: Attribute, rng: SeededRng, target: int | None) -> str:
         if attribute.links is not None and target is not None:
             return entity_name(attribute.links, target, self.counts[attribute.links])
         if attribute.terms:
-            return dice.pick(attribute.terms)
-        assert attribute.roll is not None, f"attribute {attribute.name} has no way to get a value"
-        return attribute.roll(dice)
+            return rng.pick(attribute.terms)
+        if attribute.roll is None:
+            raise ValueError(f"attribute {attribute.name} has no way to get a value")
+        return attribute.roll(rng)
 
 
 class _Page:
     """A document as it is written: sentences run on in paragraphs, and a fact's place is known as it is set down."""
 
-    def __init__(self, document_id: str, name: str, dice: Dice) -> None:
-        self._id, self._name, self._dice = document_id, name, dice
+    def __init__(self, document_id: str, name: str, rng: SeededRng) -> None:
+        self._id, self._name, self._rng = document_id, name, rng
         self._parts: list[str] = []
         self._length = 0
         self._sentences_in_paragraph = 0
@@ -142,5 +143,5 @@ class _Page:
 
     def fill(self, sentences: int) -> None:
         for _ in range(sentences):
-            words = {slot: self._dice.pick(options) for slot, options in FILLER_WORDS.items()}
-            self.state(self._dice.pick(FILLERS).format(n=self._name, **words))
+            words = {slot: self._rng.pick(options) for slot, options in FILLER_WORDS.items()}
+            self.state(self._rng.pick(FILLERS).format(n=self._name, **words))

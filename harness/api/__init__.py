@@ -1,0 +1,21 @@
+"""The Python front door: what the command line does, as functions. Everything is keyword-only but what a function is
+about, and typed; entries may be given by name, as a dictionary or by the path of a YAML file. `harness/__init__.py`
+hands these names on; the command line is their thinnest caller.
+"""
+
+from harness.api.boards import leaderboard
+from harness.api.judges import audit, fit_judge, write_judge_steps
+from harness.api.runs import RunsFailed, evaluate, load_run, rejudge
+from harness.api.training import finetune
+
+__all__ = [
+    "RunsFailed",
+    "audit",
+    "evaluate",
+    "finetune",
+    "fit_judge",
+    "leaderboard",
+    "load_run",
+    "rejudge",
+    "write_judge_steps",
+]

@@ -1,0 +1,176 @@
+"""Judges: their cards, their steps, and fitting a calibrated one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+
+from harness.api.session import PathLike, Session
+from harness.auditing.audit import Extent, Material
+from harness.auditing.audit import audit as audit_judge
+from harness.auditing.cached_judge import CachedJudge
+from harness.auditing.fitting import REQUIRED, fit
+from harness.build.encoders import EMBEDDED_ENCODER, build_encoder
+from harness.build.judges import build_judge, geval_settings
+from harness.build.models import build_model
+from harness.build.resources import ModelOptions
+from harness.build.retrievers import build_retriever
+from harness.build.sources import build_source
+from harness.digests import digest_of_lines
+from harness.entries.catalog import Reference
+from harness.entries.checking import JUDGE, check
+from harness.entries.judge import CalibratedJudgeEntry, GEvalJudgeEntry, ResolvedJudge
+from harness.errors import UsageError
+from harness.files import JsonObject, write_atomically
+from harness.judging.steps import write_steps
+from harness.records import Arm
+
+__all__ = ["WORLD_TASK", "audit", "fit_judge", "write_judge_steps"]
+
+WORLD_TASK = "telecom"
+"""The task whose facts are known: errors are planted into its answers."""
+
+
+def audit(
+    judge: Reference,
+    *,
+    data: PathLike | None = None,
+    extent: Extent | None = None,
+    task: Reference = WORLD_TASK,
+    device: str | None = None,
+    cost_limit: float | None = None,
+    store: PathLike | None = None,
+    include_path: Sequence[PathLike] = (),
+    progress: bool = True,
+) -> JsonObject:
+    """A judge's card: agreement with people (`data`, a folder of human judgements), planted errors, biases, stability,
+    injection, and the verdict by the entry's thresholds. `task` is one of a synthetic world. What was asked before
+    comes from the store. `auditing.card.page` makes a page of it."""
+    session = Session.open(include_path, progress, cost_limit)
+    resolved, entry = session.catalog.resolved_judge(judge), session.catalog.task(task)
+    if entry.world is None:
+        raise UsageError(f"--task {entry.task}: its questions have no known facts; an audit needs a synthetic world")
+    source = build_source(entry, None, session.resources)
+    built = build_judge(resolved, entry.task, session.resources, ModelOptions(device=device))
+    material = Material(
+        questions=source.questions(entry.test_split),
+        retriever=build_retriever(entry.retrieval, source, Arm.RAG, session.resources),
+        top_k=entry.retrieval.top_k,
+        data=None if data is None else Path(data),
+        **_fitted_on(resolved),  # type: ignore[arg-type]
+    )
+    thresholds = resolved.entry.card.model_dump()
+    try:
+        built.prepare()
+        with session.open_store(store) as opened:
+            cached = CachedJudge(built, opened, session.progress)
+            card = audit_judge(cached, thresholds, material, extent or Extent())
+        usage = built.usage
+    finally:
+        built.close()
+    if "prompt_tokens_asked" in usage:
+        asked, computed = usage["prompt_tokens_asked"], usage["prompt_tokens_computed"]
+        session.progress.note(
+            f"prompt tokens: {asked:,.0f} asked for, {computed:,.0f} computed ({computed / asked:.0%})"
+        )
+    return card | _facts_of(resolved)
+
+
+def _fitted_on(judge: ResolvedJudge) -> dict[str, object]:
+    """What calibrated judges among the members were fitted on."""
+    facts = [single.entry.fitted_on for single in judge.single_judges if isinstance(single.entry, CalibratedJudgeEntry)]
+    data = [of_member.get("data", []) for of_member in facts]
+    return {
+        "fitted_on": [name for names in data for name in ([names] if isinstance(names, str) else names)],
+        "planted_in_fitting": "; ".join(str(each["planted"]) for each in facts if "planted" in each) or None,
+    }
+
+
+def _facts_of(judge: ResolvedJudge) -> JsonObject:
+    entry = judge.entry
+    facts: JsonObject = {"description": entry.description, "kind": entry.kind, "model": None, "scoring": None}
+    if isinstance(entry, GEvalJudgeEntry):
+        facts |= {"model": entry.model, "scoring": entry.scoring}
+    return facts
+
+
+def write_judge_steps(
+    judge: Reference,
+    *,
+    criteria: Sequence[str] = (),
+    device: str | None = None,
+    cost_limit: float | None = None,
+    include_path: Sequence[PathLike] = (),
+    progress: bool = True,
+) -> JsonObject:
+    """Evaluation steps for each criterion (default: all), written by the judge's own model: the `criteria` block that
+    the entry wants, with their digest. Read them before judging by them."""
+    session = Session.open(include_path, progress, cost_limit)
+    resolved = session.catalog.resolved_judge(judge)
+    entry = resolved.entry
+    if not isinstance(entry, GEvalJudgeEntry) or resolved.model is None:
+        raise UsageError(f"judge {entry.judge}: is of kind {entry.kind}; only a geval judge has steps")
+    if unknown := [name for name in criteria if name not in entry.criteria]:
+        raise UsageError(f"--criterion {unknown[0]}: {entry.judge} has {', '.join(entry.criteria)}")
+    adapter = build_model(resolved.model, "", session.resources, ModelOptions(device=device))
+    block: JsonObject = {}
+    try:
+        adapter.prepare()
+        for criterion in geval_settings(entry).criteria:
+            if not criteria or criterion.name in criteria:
+                steps = write_steps(adapter, criterion, entry.sees)
+                block[criterion.name] = {
+                    "steps": steps,
+                    "steps_by": adapter.name,
+                    "steps_sha256": digest_of_lines(steps),
+                }
+    finally:
+        adapter.close()
+    return block
+
+
+def fit_judge(
+    name: str,
+    *,
+    data: PathLike,
+    rows: int | None = None,
+    seed: int = 0,
+    task: Reference = WORLD_TASK,
+    output: PathLike = "judges",
+    include_path: Sequence[PathLike] = (),
+    progress: bool = True,
+) -> Path:
+    """Fits a calibrated judge to people's judgements in the folder `data` and writes its entry; returns the file.
+    `rows` None: all of them. Errors are planted into the fine-tuning pool of `task`, one of a synthetic world."""
+    if rows is not None and rows < 100:
+        raise UsageError(f"--rows {rows}: give 100 or more, or the weights are noise")
+    path = Path(output) / f"{name}.yaml"
+    if path.exists():
+        raise UsageError(f"{path}: exists already; name another judge, or move it away")
+    session = Session.open(include_path, progress)
+    entry = session.catalog.task(task)
+    encoder = build_encoder(EMBEDDED_ENCODER, session.resources)
+    pool = build_source(entry, None, session.resources).questions(entry.training_split)
+    fitted, facts = fit(Path(data), rows, seed, pool, encoder.open().encode, session.progress)
+    values = {
+        "judge": name,
+        "description": "Signals of agreement with the reference, weighed by a logistic regression on human judgements.",
+        "kind": "calibrated",
+        "encoder": EMBEDDED_ENCODER.model_dump(exclude_unset=True),
+        "fitted_on": facts,
+        "fitted": fitted,
+        "card": {"blind_to": ["added"]},
+        "metadata": {"version": 1},
+    }
+    for criterion, choice in facts["chosen"].items():
+        if (found := min(choice["found_in_held_out_documents"].values())) < REQUIRED:
+            session.progress.note(
+                f"{criterion}: of one kind of planted error only {found:.0%} is found, however much they count"
+            )
+    check(JUDGE, values, str(path))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=110)
+    write_atomically(path, f"# Written by `harness fit-judge {name}`; fit it again rather than edit it.\n{text}")
+    return path

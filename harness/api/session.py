@@ -1,0 +1,53 @@
+"""What every function of the front door begins with: the entries that can be named, and what its parts share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.adapters.openai import Budget
+from harness.build.resources import Resources
+from harness.cache import cache_folder
+from harness.entries.catalog import Catalog
+from harness.errors import UsageError
+from harness.interfaces import Progress
+from harness.reports.progress import make_progress, no_progress
+from harness.store import Store
+
+__all__ = ["PathLike", "Session", "check_output"]
+
+PathLike = str | Path
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One call of the front door."""
+
+    catalog: Catalog
+    resources: Resources
+
+    @classmethod
+    def open(cls, include_path: Sequence[PathLike], progress: bool, cost_limit: float | None = None) -> Session:
+        """Raises `UsageError` for a folder without entries, a cache that cannot be made, a limit that is not above
+        0."""
+        if cost_limit is not None and cost_limit <= 0:
+            raise UsageError(f"--cost_limit {cost_limit:g}: give a sum above 0")
+        reporter = make_progress() if progress else no_progress()
+        resources = Resources(cache=cache_folder(), progress=reporter, budget=Budget(cost_limit))
+        return cls(Catalog([Path(path) for path in include_path]), resources)
+
+    @property
+    def progress(self) -> Progress:
+        return self.resources.progress
+
+    def open_store(self, path: PathLike | None) -> Store:
+        """The store at the path; default: the cache's own."""
+        return Store(Path(path) if path is not None else self.resources.cache / "store.sqlite")
+
+
+def check_output(path: Path) -> None:
+    """Raises `UsageError` when a file stands where the folder is to be."""
+    for folder in (path, *path.parents):
+        if folder.exists() and not folder.is_dir():
+            raise UsageError(f"--output_path {path}: {folder} is a file; name a folder")

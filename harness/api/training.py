@@ -1,0 +1,100 @@
+"""Training LoRA checkpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from harness.api.session import PathLike, Session, check_output
+from harness.entries.catalog import Reference
+from harness.errors import UsageError
+from harness.evaluation.host import host_facts
+from harness.files import JsonObject
+from harness.finetuning.checkpoints import holds_checkpoint
+from harness.finetuning.job import Checkpoint, Job, Method
+from harness.finetuning.pools import hold_out
+from harness.finetuning.settings import Format, TrainingSettings, grid
+from harness.finetuning.sweep import choose
+from harness.finetuning.training import is_main_process
+from harness.planning.training import TrainingSpec, prepare_training
+
+__all__ = ["finetune"]
+
+
+def finetune(
+    *,
+    task: Reference,
+    model: Reference,
+    samples: Sequence[int] | None = None,
+    method: Method = "lora",
+    format: Format = "qa",
+    settings: TrainingSettings | Mapping[str, object] | None = None,
+    sweep: Sequence[str] = (),
+    seed: int = 0,
+    data: PathLike | None = None,
+    device: str | None = None,
+    output: PathLike = "checkpoints",
+    overwrite: bool = False,
+    plain: bool = False,
+    include_path: Sequence[PathLike] = (),
+    progress: bool = True,
+    command: str = "harness.finetune(…)",
+) -> list[Checkpoint]:
+    """Trains a LoRA checkpoint for each number of samples, on nested subsets of the task's fine-tuning pool, and
+    returns the checkpoints in the order of `samples` (default: the task's sizes).
+
+    What is trained already is left as it is; a stopped training resumes. `settings`: a `TrainingSettings` or some of
+    its fields. `sweep`: axes of a grid, as `["lora_r=8,16"]`; chosen by the loss on held-out pairs. `overwrite`:
+    replace checkpoints of other settings. `plain`: train a base without a chat template in the plain form.
+
+    Raises `UsageError` or `DataError` before anything is trained."""
+    output = Path(output)
+    check_output(output)
+    session = Session.open(include_path, progress and is_main_process())
+    entry = session.catalog.task(task)
+    chosen = _settings(settings)
+    points = grid(chosen, sweep)
+    spec = TrainingSpec(
+        task=entry,
+        model=session.catalog.model(model),
+        sizes=_sizes(samples, entry.finetune.sizes, entry.task),
+        method=method,
+        format=format,
+        seed=seed,
+        data=None if data is None else str(data),
+        device=device,
+        plain=plain,
+    )
+    materials, subsets = prepare_training(spec, session.resources)
+    for subset in subsets if sweep else []:
+        hold_out(subset)  # too few pairs are reported before the first training begins
+    jobs = [Job(materials, subset, output, session.progress) for subset in subsets]
+    # without a sweep all recipes are known: a folder that holds something else is reported before the first begins
+    recipes = {} if sweep else {job.folder: job.recipe(chosen) for job in jobs}
+    for folder, recipe in recipes.items():
+        holds_checkpoint(folder, recipe, overwrite)
+    trained: list[Checkpoint] = []
+    for job in jobs:
+        rows: list[JsonObject] = []
+        if sweep:
+            best, rows = choose(job, points)
+            recipes[job.folder] = job.recipe(best)
+        trained.append(job.train(recipes[job.folder], overwrite, rows, host_facts(command)))
+    return trained
+
+
+def _settings(given: TrainingSettings | Mapping[str, object] | None) -> TrainingSettings:
+    settings = given if isinstance(given, TrainingSettings) else replace(TrainingSettings(), **(given or {}))  # type: ignore[arg-type]
+    if problems := settings.problems():
+        raise UsageError(*(f"--{problem}" for problem in problems))
+    return settings
+
+
+def _sizes(samples: Sequence[int] | None, of_task: Sequence[int], task: str) -> list[int]:
+    if samples is None and not of_task:
+        raise UsageError(f"task {task} names no sizes; pass --samples")
+    sizes = list(of_task if samples is None else samples)
+    if wrong := [size for size in sizes if size < 1]:
+        raise UsageError(f"--samples {wrong[0]}: give whole numbers from 1, as 200,500,1000")
+    return sizes

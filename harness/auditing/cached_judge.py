@@ -1,0 +1,62 @@
+"""A judge asked about cases that no run produced: a question, a reference, an answer. What was asked before comes from
+the store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from harness.evaluation.scoring import JudgeInput, judge_run
+from harness.interfaces import Judge, Progress
+from harness.records import Answer, Passage, Question, Score, StopReason
+from harness.statistics import mean
+from harness.store import Store
+
+__all__ = ["CachedJudge", "Case", "CaseScores"]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One answer to be judged. The question's first reference is what the judge sees."""
+
+    id: str
+    question: Question
+    answer: str
+    passages: tuple[Passage, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CaseScores:
+    """The judge's scores of one case, by criterion."""
+
+    by_criterion: Mapping[str, Sequence[Score]]
+
+    def mean(self, criterion: str) -> float | None:
+        """Over the scored repeats."""
+        return mean([s.value for s in self.by_criterion.get(criterion, ()) if s.value is not None])
+
+
+class CachedJudge:
+    """A judge with its store."""
+
+    def __init__(self, judge: Judge, store: Store, progress: Progress) -> None:
+        self.judge, self._store, self._progress = judge, store, progress
+
+    def scores(self, cases: Sequence[Case], criteria: Sequence[str] | None = None) -> dict[str, CaseScores]:
+        """By case id. `criteria` None: all that the judge has."""
+        judged = JudgeInput(
+            targets=[case.question.references[0] for case in cases],
+            questions=[replace(case.question, id=case.id) for case in cases],
+            passages=[case.passages for case in cases],
+            answers=[Answer(case.id, case.answer, StopReason.EOS, 0, 0) for case in cases],
+        )
+        scores = judge_run(judged, self.judge, self._store, self._progress, criteria)
+        return {case.id: CaseScores(_by_criterion(of_case)) for case, of_case in zip(cases, scores, strict=True)}
+
+
+def _by_criterion(scores: Sequence[Score]) -> dict[str, list[Score]]:
+    found: dict[str, list[Score]] = {}
+    for score in scores:
+        found.setdefault(score.criterion, []).append(score)
+    return found

@@ -1,0 +1,63 @@
+"""Sources: documents and questions of a task, from the hub, a data pack or a synthetic world."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import assert_never
+
+from harness.build.resources import Resources
+from harness.entries.task import HubEntry, TaskEntry, TelecomEntry
+from harness.errors import MissingPart
+from harness.files import JsonObject
+from harness.interfaces import Source
+from harness.prompts import render
+from harness.sources.excluding import without_finetune_documents
+from harness.sources.hub.convert import hub_pack
+from harness.sources.pack import DataPack
+from harness.sources.telecom.source import TelecomWorld
+
+__all__ = ["build_hub_pack", "build_source", "whole_source"]
+
+
+def build_source(entry: TaskEntry, data: Path | None, resources: Resources) -> Source:
+    """The data pack where one is given, else what the entry names; less what `corpus_excludes` says."""
+    source = whole_source(entry, data, resources)
+    if entry.finetune.corpus_excludes == "nothing":
+        return source
+    return without_finetune_documents(source, entry.training_split, entry.test_split)
+
+
+def whole_source(entry: TaskEntry, data: Path | None, resources: Resources) -> Source:
+    """With every document, as training needs it: its gold passages are among those that evaluation leaves out."""
+    if data is not None:
+        return _pack(entry, data)
+    match entry.source:
+        case TelecomEntry() as world:
+            return _world(world.documents, world.questions, entry.finetune.pool, world.seed)
+        case HubEntry():
+            return _pack(entry, build_hub_pack(entry, resources))
+        case unknown:
+            assert_never(unknown)
+
+
+def _pack(entry: TaskEntry, folder: Path) -> Source:
+    def cluster_of(row: JsonObject) -> str:
+        return render(entry.doc_to_cluster, doc=row, question=row["question"])
+
+    splits = (entry.training_split, entry.test_split)
+    return DataPack(folder, cluster_of, splits, entry.finetune.pool, entry.finetune.seed)
+
+
+def build_hub_pack(entry: TaskEntry, resources: Resources) -> Path:
+    """The task's hub data set as a data pack in the cache. Raises `MissingPart` when the entry has no reader."""
+    source = entry.source
+    if not isinstance(source, HubEntry) or source.reader is None:
+        raise MissingPart(f"task {entry.task}: has no `reader` for the hub; pass a data pack: --data DIR")
+    return hub_pack(source.dataset_path, source.revision, source.reader, resources.cache, resources.progress)
+
+
+@lru_cache(maxsize=4)
+def _world(documents: int, questions: int, pool: int, seed: int) -> Source:
+    """Kept, so that several models and arms of one command share one world."""
+    return TelecomWorld(documents, questions, pool, seed)

@@ -1,0 +1,94 @@
+"""From samples to aggregates: one value an item and measure, then mean, standard error and interval over items.
+
+An item without any scored repeat is unscored: left out of the mean and taken off the coverage.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from harness.evaluation.samples import Sample
+from harness.files import JsonObject
+from harness.measures import CLEAN, measure_of
+from harness.records import Answer
+from harness.statistics import Interval, bootstrap_interval, mean, standard_error
+
+__all__ = ["Aggregate", "aggregate", "answers_overview", "leakage_overview", "unscored_overview"]
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregate:
+    """A measure over the items of a run. `n` items of `total` have a value; `value` None: none has. The interval is a
+    95 % one."""
+
+    measure: str
+    value: float | None
+    standard_error: float | None
+    interval: Interval | None
+    n: int
+    total: int
+
+    @property
+    def higher_is_better(self) -> bool | None:
+        return measure_of(self.measure).higher_is_better
+
+
+def aggregate(samples: Sequence[Sample]) -> list[Aggregate]:
+    """One for each measure that at least one item could have had."""
+    names = dict.fromkeys(name for sample in samples for name in sample.values)
+    return [found for name in names if (found := _aggregate(name, samples)) is not None]
+
+
+def _aggregate(name: str, samples: Sequence[Sample]) -> Aggregate | None:
+    with_value = [(v, s.question.cluster) for s in samples if (v := s.values.get(name)) is not None]
+    values, clusters = [value for value, _ in with_value], [cluster for _, cluster in with_value]
+    judged = name.removesuffix(CLEAN)
+    is_criterion = any(score.criterion == judged for sample in samples for score in sample.scores)
+    eligible = [sample for sample in samples if judged == name or sample.values.get("leaked") == 0.0]
+    # a data set without gold documents has no recall, and no row; a criterion that no item is scored for has one
+    if not values and not is_criterion:
+        return None
+    return Aggregate(
+        measure=name,
+        value=mean(values),
+        standard_error=standard_error(values, clusters) if values else None,
+        interval=bootstrap_interval(values, clusters) if values else None,
+        n=len(values),
+        total=len(eligible) if is_criterion else len(values),
+    )
+
+
+def answers_overview(answers: Sequence[Answer]) -> JsonObject:
+    """Distribution of lengths in words, and why answers ended."""
+    words = sorted(len(answer.text.split()) for answer in answers)
+    reasons = Counter(answer.stop_reason.value for answer in answers)
+    quantiles = (
+        {f"p{q}": words[min(len(words) - 1, q * len(words) // 100)] for q in (5, 25, 50, 75, 95)} if words else {}
+    )
+    return {"words": quantiles, "stop_reasons": dict(sorted(reasons.items()))}
+
+
+def leakage_overview(leakage: Mapping[str, Sequence[str]], samples: Sequence[Sample]) -> JsonObject:
+    """How many of the evaluated items share what with the training pairs, and which."""
+    here = {sample.question.id: list(leakage.get(sample.question.id, ())) for sample in samples}
+    kinds = sorted({kind for of_item in here.values() for kind in of_item})
+    return {
+        "items": {kind: sum(kind in of_item for of_item in here.values()) for kind in kinds},
+        "leaked": {name: of_item for name, of_item in here.items() if any(kind != "document" for kind in of_item)},
+    }
+
+
+def unscored_overview(samples: Sequence[Sample]) -> JsonObject:
+    """How many scores were asked for, how many answers were left unscored and why, and what is remarked of scored ones
+    (an empty answer scored by rule, a long one that was truncated)."""
+    scores = [score for sample in samples for score in sample.scores]
+    reasons = Counter(score.reason for score in scores if score.value is None)
+    remarks = Counter(score.reason for score in scores if score.value is not None and score.reason)
+    return {
+        "scores": len(scores),
+        "unscored": reasons.total(),
+        "reasons": dict(sorted(reasons.items())),
+        "remarks": dict(sorted(remarks.items())),
+    }

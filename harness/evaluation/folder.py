@@ -1,0 +1,349 @@
+"""A run folder: a view of the store in files that lm-evaluation-harness's viewers and scripts can read.
+
+    manifest.json             how it came to be: identities, versions, host, times; written last, so a folder without
+                              one is not whole
+    results_<task>_<id>.json  a superset of lm-eval's keys
+    samples_<task>_<id>.jsonl a superset of lm-eval's sample fields
+
+The results and samples depend on the store alone and are the same to the byte however often a run was interrupted;
+what differs from time to time or host to host stands in the manifest. Files are written under a temporary name and
+renamed. This is the only module that writes run folders, and the only one that reads them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+
+from harness.digests import digest_of_lines, short
+from harness.errors import DataError
+from harness.evaluation.aggregates import Aggregate
+from harness.evaluation.samples import Sample
+from harness.files import JsonObject, json_lines, parse_json, safe_name, write_atomically
+from harness.records import Answer, Arm, Decoding, Passage, Question, Score, StopReason, TaskPlan
+from harness.statistics import Interval
+
+__all__ = ["FORMAT", "Run", "RunDocuments", "folder_of", "read_run", "write_run"]
+
+FORMAT = 2
+"""Of the folders that are written. 2: `scores` of a sample were called `verdicts`, the measure `loops` was called
+`repeats`; folders of format 1 are read as if they were of format 2."""
+_MISSING = "name a folder that harness eval wrote, with manifest.json, results_*.json and samples_*.jsonl"
+
+
+def folder_of(output: Path, model: str, plan: TaskPlan, run_id: str) -> Path:
+    """Where a run is written below the folder of all runs."""
+    return output / safe_name(model) / f"{plan.task}-{plan.arm}-{short(run_id)}"
+
+
+# ---- writing --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class RunDocuments:
+    """What is written of a run. `task_entry` is the resolved entry; `model` has its name and description; `ours` is
+    the `harness` block of the results; `available`: questions that the task has, of which the first were taken."""
+
+    plan: TaskPlan
+    run_id: str
+    task_entry: Mapping[str, object]
+    model: Mapping[str, object]
+    available: int
+    samples: Sequence[Sample]
+    aggregates: Sequence[Aggregate]
+    ours: Mapping[str, object]
+    manifest: Mapping[str, object]
+
+
+def write_run(folder: Path, run: RunDocuments) -> None:
+    """Writes the folder; what was there under the same name is replaced file by file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    stem = f"{run.plan.task}_{short(run.run_id)}"
+    rows = [
+        json.dumps(_sample_row(n, run.plan, s), ensure_ascii=False, allow_nan=False) for n, s in enumerate(run.samples)
+    ]
+    write_atomically(folder / f"samples_{stem}.jsonl", "".join(f"{row}\n" for row in rows))
+    results = json.dumps(_results_document(run), ensure_ascii=False, indent=2, allow_nan=False)
+    write_atomically(folder / f"results_{stem}.json", results)
+    manifest = json.dumps(run.manifest, ensure_ascii=False, indent=2, allow_nan=False)
+    write_atomically(folder / "manifest.json", manifest)
+
+
+def _sha(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _sample_row(number: int, plan: TaskPlan, sample: Sample) -> JsonObject:
+    """One line of `samples_*.jsonl`: lm-eval's fields, then ours."""
+    question, answer = sample.question, sample.answer
+    doc = dict(question.row) or {"id": question.id, "question": question.text, "answers": list(question.references)}
+    decoding = {
+        "max_gen_toks": plan.decoding.max_gen_toks,
+        "until": list(plan.decoding.until),
+        "do_sample": not plan.decoding.greedy,
+        "temperature": plan.decoding.temperature,
+    }
+    return {
+        "doc_id": number,
+        "doc": doc,
+        "target": sample.target,
+        "arguments": {"gen_args_0": {"arg_0": sample.prompt, "arg_1": decoding}},
+        "resps": [[answer.text]],
+        "filtered_resps": [answer.text],
+        "filter": "none",
+        "metrics": list(sample.values),
+        "doc_hash": _sha(json.dumps(doc, sort_keys=True, ensure_ascii=False)),
+        "prompt_hash": _sha(sample.prompt),
+        "target_hash": _sha(sample.target),
+        **sample.values,
+        "question_id": question.id,
+        "kind": question.kind,
+        "cluster": question.cluster,
+        "arm": plan.arm.value,
+        "passages": [asdict(passage) for passage in sample.passages],
+        "stop_reason": answer.stop_reason.value,
+        "prompt_tokens": answer.prompt_tokens,
+        "answer_tokens": answer.answer_tokens,
+        "scores": [
+            {"criterion": s.criterion, "repeat": s.repeat, "score": s.value, "reason": s.reason, "reply": s.reply}
+            for s in sample.scores
+        ],
+    }
+
+
+def _results_document(run: RunDocuments) -> JsonObject:
+    """`results_*.json`. Keys of lm-eval that would differ between two runs of the same thing are null here and stand
+    in `manifest.json`."""
+    plan, task = run.plan, run.plan.task
+    return {
+        "results": {task: _measured(run)},
+        "group_subtasks": {task: []},
+        "configs": {task: dict(run.task_entry)},
+        "versions": {task: plan.version},
+        "n-shot": {task: 0},
+        "higher_is_better": {task: {each.measure: each.higher_is_better for each in run.aggregates}},
+        "n-samples": {task: {"original": run.available, "effective": len(run.samples)}},
+        "config": _config(run),
+        "git_hash": None,
+        "date": None,
+        "pretty_env_info": None,
+        "total_evaluation_time_seconds": None,
+        "task_hashes": {task: digest_of_lines(_sha(s.prompt) + _sha(s.target) for s in run.samples)},
+        "model_source": run.model.get("engine"),
+        "model_name": run.model.get("name"),
+        "model_name_sanitized": safe_name(str(run.model.get("name"))),
+        "system_instruction": plan.system_instruction,
+        "system_instruction_sha": _sha(plan.system_instruction) if plan.system_instruction else None,
+        "fewshot_as_multiturn": None,
+        "chat_template": None,
+        "chat_template_sha": None,
+        "harness": {"format": FORMAT, **run.ours},
+    }
+
+
+def _measured(run: RunDocuments) -> JsonObject:
+    measured: JsonObject = {"alias": run.plan.alias, "sample_len": len(run.samples)}
+    for each in run.aggregates:
+        measured[f"{each.measure},none"] = each.value
+        measured[f"{each.measure}_stderr,none"] = each.standard_error
+        measured[f"{each.measure}_ci95,none"] = list(each.interval) if each.interval else None
+        measured[f"{each.measure}_n,none"] = [each.n, each.total]
+    return measured
+
+
+def _config(run: RunDocuments) -> JsonObject:
+    plan = run.plan
+    return {
+        "model": run.model.get("engine"),
+        "model_args": run.model.get("model_args", {}),
+        "batch_size": "auto",
+        "use_cache": None,
+        "limit": plan.limit,
+        "bootstrap_iters": None,
+        "gen_kwargs": asdict(plan.decoding),
+        "random_seed": plan.seed,
+        "numpy_seed": plan.seed,
+        "torch_seed": plan.seed,
+        "fewshot_seed": None,
+    }
+
+
+# ---- reading --------------------------------------------------------------------------------------------------------
+
+
+class Run:
+    """A finished run, read from its folder; samples are read when they are first asked for.
+
+    `scores` are the measures over items, by name: criteria first, then metrics and properties of the answers."""
+
+    def __init__(self, folder: Path, manifest: JsonObject, results: JsonObject) -> None:
+        self.folder, self.manifest, self.results = folder, manifest, results
+        self.plan = _plan_of(manifest["plan"])
+
+    def __repr__(self) -> str:
+        return f"<Run {self.task} × {self.model}, {self.plan.arm}, judged by {self.judge}: {self.folder}>"
+
+    @property
+    def id(self) -> str:
+        return str(self._ours["run_id"])
+
+    @property
+    def task(self) -> str:
+        return self.plan.task
+
+    @property
+    def model(self) -> str:
+        return str(self.results["model_name"])
+
+    @property
+    def judge(self) -> str:
+        return str(self._ours["judge"])
+
+    @property
+    def criteria(self) -> tuple[str, ...]:
+        return tuple(self._ours["criteria"])
+
+    @property
+    def model_id(self) -> str:
+        return str(self._ours["model_id"])
+
+    @property
+    def judge_id(self) -> str:
+        return str(self._ours["judge_id"])
+
+    @property
+    def judge_repeats(self) -> int | None:
+        """None in a run that was made before it was recorded."""
+        repeats = self._ours.get("judge_repeats")
+        return None if repeats is None else int(repeats)
+
+    @property
+    def judge_is_broken(self) -> bool:
+        """Whether the judge left more unscored than its entry allows."""
+        return bool(self._ours["judge_is_broken"])
+
+    @property
+    def unscored(self) -> JsonObject:
+        return dict(self._ours["unscored"])
+
+    @property
+    def available(self) -> int:
+        """Questions that the task has, of which the first were taken."""
+        return int(self.results["n-samples"][self.task]["original"])
+
+    @property
+    def seconds(self) -> float:
+        return float(self.manifest["seconds"])
+
+    @property
+    def leakage(self) -> Mapping[str, Sequence[str]] | None:
+        """What each question shares with the pairs that the model was trained on, by id; None where it is not known."""
+        leakage = self.manifest.get("leakage")
+        return None if leakage is None else dict(leakage)
+
+    @property
+    def _ours(self) -> JsonObject:
+        return dict(self.results["harness"])
+
+    @property
+    def scores(self) -> dict[str, Aggregate]:
+        measured = self.results["results"][self.task]
+        names = [key.removesuffix("_n,none") for key in measured if key.endswith("_n,none")]
+        return {_current(name): _aggregate_of(_current(name), name, measured) for name in names}
+
+    @cached_property
+    def rows(self) -> list[JsonObject]:
+        """The lines of `samples_*.jsonl`. Raises `DataError` when they cannot be read or fields are missing."""
+        try:
+            path = next(self.folder.glob("samples_*.jsonl"))
+            rows = [_current_row(row) for row in json_lines(path)]
+            needed = {"question_id", "doc", "target", "resps", "passages", "metrics", "stop_reason", "scores"}
+            if missing := needed - set(rows[0]):
+                raise KeyError(", ".join(sorted(missing)))
+        except (OSError, StopIteration, LookupError, ValueError) as error:
+            raise _not_whole(self.folder, error) from error
+        return rows
+
+    @cached_property
+    def samples(self) -> list[Sample]:
+        """One a question, in the order of the run. Facts of synthetic worlds are not in run folders."""
+        return [_sample_of(row) for row in self.rows]
+
+
+def read_run(folder: Path) -> Run:
+    """The run in a folder. Raises `DataError` when it is not whole."""
+    try:
+        manifest = parse_json((folder / "manifest.json").read_text(encoding="utf-8"))
+        results = parse_json(next(folder.glob("results_*.json")).read_text(encoding="utf-8"))
+        run = Run(folder, manifest, results)
+        _ = run.scores, run.criteria, run.available, run.judge_is_broken, run.id
+    except (OSError, StopIteration, LookupError, TypeError, ValueError, AttributeError) as error:
+        raise _not_whole(folder, error) from error
+    return run
+
+
+def _not_whole(folder: Path, error: Exception) -> DataError:
+    reason = f"{type(error).__name__}: {error}" if str(error) else "a file is missing"
+    return DataError(f"{folder}: is not a whole run folder of this version ({reason}); {_MISSING}")
+
+
+def _plan_of(fields: JsonObject) -> TaskPlan:
+    decoding = {**fields["decoding"], "until": tuple(fields["decoding"]["until"])}
+    plain = {"decoding": Decoding(**decoding), "metrics": tuple(fields["metrics"]), "arm": Arm(fields["arm"])}
+    return TaskPlan(**{**fields, **plain})
+
+
+def _current(name: str) -> str:
+    """A measure's name today."""
+    return "loops" if name == "repeats" else name
+
+
+def _current_row(row: JsonObject) -> JsonObject:
+    """A line of format 1 as format 2 has it."""
+    if "verdicts" not in row:
+        return row
+    row = {_current(key): value for key, value in row.items() if key != "verdicts"} | {"scores": row["verdicts"]}
+    return row | {"metrics": [_current(name) for name in row["metrics"]]}
+
+
+def _aggregate_of(name: str, key: str, measured: JsonObject) -> Aggregate:
+    interval, (n, total) = measured[f"{key}_ci95,none"], measured[f"{key}_n,none"]
+    return Aggregate(
+        measure=name,
+        value=measured[f"{key},none"],
+        standard_error=measured[f"{key}_stderr,none"],
+        interval=Interval(*interval) if interval else None,
+        n=n,
+        total=total,
+    )
+
+
+def _sample_of(row: JsonObject) -> Sample:
+    doc = row["doc"]
+    (text,) = row["resps"][0]
+    question = Question(
+        id=row["question_id"],
+        text=doc["question"],
+        references=tuple(doc.get("answers") or (row["target"],)),
+        gold_document_ids=tuple(doc.get("gold_doc_ids") or ()),
+        kind=row["kind"],
+        cluster=row["cluster"],
+        row=doc,
+    )
+    return Sample(
+        question=question,
+        target=row["target"],
+        passages=tuple(Passage(**passage) for passage in row["passages"]),
+        prompt=row["arguments"]["gen_args_0"]["arg_0"],
+        dropped=int(row["dropped_passages"]),
+        answer=Answer("", text, StopReason(row["stop_reason"]), row["prompt_tokens"], row["answer_tokens"]),
+        scores=tuple(
+            Score("", each["criterion"], each["repeat"], each["score"], each["reason"], each["reply"])
+            for each in row["scores"]
+        ),
+        values={name: row[name] for name in row["metrics"]},
+    )

@@ -1,0 +1,94 @@
+"""One question with all that happened to it, and every measure that is taken of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from harness.measures import CLEAN
+from harness.metrics.answers import ANSWER_METRICS
+from harness.metrics.ranking import ndcg, ranked_documents, recall, reciprocal_rank, span_recall
+from harness.metrics.style import echoes, loops
+from harness.prompts import chat
+from harness.records import Answer, Arm, Passage, Question, Score, StopReason, TaskPlan
+from harness.statistics import mean
+
+__all__ = ["Sample", "item_scores", "leakage_values", "measure"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """`scores` are the judge's, one a criterion and repeat; `values` holds every measure, None where it could not be
+    taken."""
+
+    question: Question
+    target: str
+    passages: tuple[Passage, ...]
+    prompt: str
+    dropped: int
+    answer: Answer
+    scores: tuple[Score, ...]
+    values: Mapping[str, float | None]
+
+
+def item_scores(scores: Sequence[Score]) -> dict[str, float | None]:
+    """One item's score by criterion: the mean of its scored repeats, None where none is scored."""
+    return {
+        criterion: mean([s.value for s in scores if s.criterion == criterion and s.value is not None])
+        for criterion in dict.fromkeys(score.criterion for score in scores)
+    }
+
+
+def measure(
+    plan: TaskPlan,
+    question: Question,
+    passages: Sequence[Passage],
+    dropped: int,
+    answer: Answer,
+    scores: Sequence[Score],
+) -> dict[str, float | None]:
+    """Every measure of one item, criteria first, in the order in which tables show them."""
+    values = item_scores(scores)
+    asked = answer.stop_reason != StopReason.WINDOW
+    for name in plan.metrics:
+        values[name] = ANSWER_METRICS[name](answer.text, question.references) if asked else None
+    if plan.arm == Arm.RAG:
+        values |= _retrieval(plan, question, passages)
+    values["answer_words"] = float(len(answer.text.split()))
+    values["truncated"] = float(answer.stop_reason == StopReason.LIMIT)
+    values["dropped_passages"] = float(dropped)
+    return values | _style(plan, question, answer)
+
+
+def _retrieval(plan: TaskPlan, question: Question, passages: Sequence[Passage]) -> dict[str, float | None]:
+    """Against gold documents, except within one document, where all are of it; against gold spans where known."""
+    k = plan.top_k
+    values: dict[str, float | None] = {}
+    if not plan.within_document:
+        ranked, gold = ranked_documents(passages), question.gold_document_ids
+        values[f"recall@{k}"] = recall(ranked, gold) if gold else None
+        values[f"mrr@{k}"] = reciprocal_rank(ranked, gold) if gold else None
+        values[f"ndcg@{k}"] = ndcg(ranked, gold, k) if gold else None
+    values[f"span_recall@{k}"] = span_recall(passages, question.gold_spans) if question.gold_spans else None
+    return values
+
+
+def _style(plan: TaskPlan, question: Question, answer: Answer) -> dict[str, float | None]:
+    """How the answer fails as text. None where nothing was asked."""
+    if answer.stop_reason == StopReason.WINDOW:
+        return {"empty": None, "loops": None, "echoes": None}
+    (*_, without_passages) = chat(plan.doc_to_text, plan.system_instruction, question.text, (), question.row)
+    return {
+        "empty": float(not answer.text.strip()),
+        "loops": float(loops(answer.text)),
+        "echoes": float(echoes(answer.text, without_passages.content, question.text)),
+    }
+
+
+def leakage_values(kinds: Sequence[str], scores: Sequence[Score]) -> dict[str, float | None]:
+    """Whether the item shares something with the pairs that the model was trained on, and its scores again where it
+    does not: their mean is the score over the clean subset."""
+    leaked = any(kind != "document" for kind in kinds)
+    values: dict[str, float | None] = {"leaked": float(leaked), "same_document": float("document" in kinds)}
+    clean = {f"{name}{CLEAN}": None if leaked else value for name, value in item_scores(scores).items()}
+    return values | clean

@@ -1,0 +1,69 @@
+"""Files that appear whole or not at all, names that can be a file's, and JSON that is read with one line for what is
+wrong with it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from harness.errors import DataError
+
+__all__ = ["JsonObject", "json_lines", "parse_json", "read_json", "safe_name", "write_atomically", "write_json"]
+
+JsonObject = dict[str, Any]
+"""A JSON object as `json.loads` gives it. What reads one checks what it takes out."""
+
+
+def safe_name(name: str) -> str:
+    """A name that can be a file's or folder's, made as lm-eval makes it."""
+    return re.sub(r"[\"<>:/|\\?*\[\]]+", "__", name)
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """The whole file or none of it: written under another name, then renamed."""
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)
+
+
+def write_json(path: Path, value: object) -> None:
+    """Indented JSON with sorted keys, atomically. Raises `ValueError` for NaN and infinities."""
+    write_atomically(path, json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True, allow_nan=False) + "\n")
+
+
+def parse_json(text: str) -> Any:
+    """JSON as the standard has it. Raises `ValueError` for NaN and infinities, which Python would accept."""
+
+    def refuse(constant: str) -> None:
+        raise ValueError(f"{constant} is not valid JSON")
+
+    return json.loads(text, parse_constant=refuse)
+
+
+def read_json(path: Path, remedy: str) -> JsonObject:
+    """The JSON object in a file. Raises `DataError` with the remedy when there is none."""
+    try:
+        value = parse_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: cannot be read as JSON ({error}); {remedy}") from error
+    if not isinstance(value, dict):
+        raise DataError(f"{path}: is not a JSON object; {remedy}")
+    return value
+
+
+def json_lines(path: Path) -> Iterator[JsonObject]:
+    """The objects of a JSON-lines file, one a line. Raises `OSError` or `ValueError`, with the line's number."""
+    with path.open(encoding="utf-8") as stream:
+        for number, line in enumerate(stream, start=1):
+            try:
+                value = parse_json(line)
+            except ValueError as error:
+                raise ValueError(f"line {number}: {error}") from error
+            if not isinstance(value, dict):
+                raise ValueError(f"line {number} is not a JSON object")
+            yield value
