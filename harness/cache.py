@@ -1,4 +1,4 @@
-"""Where derived files lie, and how they are made once, under a key that says everything they depend on.
+"""Where derived files are, and how they are made once, under a key that covers everything they depend on.
 
 `$HARNESS_CACHE`, else `$XDG_CACHE_HOME/harness`, else `~/.cache/harness`. Safe to delete: everything in it but the
 store of answers is made again when needed, and the store only costs the work again.

@@ -1,6 +1,6 @@
 """What makes two things the same thing: digests of values and of files.
 
-Every stored result lies under `digest_of(...)` of all that it depends on (`docs/architecture.md`, "Identity of
+Every stored result is kept under `digest_of(...)` of all that it depends on (`docs/architecture.md`, "Identity of
 results"). Canonical JSON, so that the order of keys, the machine and the Python version do not matter.
 """
 

@@ -1,10 +1,10 @@
 """What a user can put right, as a tree. A bug is none of these and keeps its traceback.
 
 HarnessError              shown as one line a problem, exit code 2
-├── EntryError            a YAML entry says something that cannot be used
+├── EntryError            a YAML entry has something that cannot be used
 ├── UnknownEntry          a name that no entry has; names the near ones
 ├── DataError             a data pack or a data set is broken: file, line, what
-├── MissingPart           a package, weights file or checkpoint is not there; says what to install
+├── MissingPart           a package, weights file or checkpoint is missing; names what to install
 ├── CheckpointMismatch    a LoRA checkpoint was trained on another base; names both
 └── UsageError            a flag's value cannot be used
 """

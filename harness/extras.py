@@ -1,4 +1,4 @@
-"""Packages that are extras: imported when first needed, and when one is missing the error says what to install."""
+"""Packages that are extras: imported when first needed, and when one is missing the error names what to install."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def require(*modules: str) -> ModuleType:
     if "transformers" in imported:
         imported["transformers"].utils.logging.disable_progress_bar()  # the stages have bars of their own
     if "peft" in imported:
-        # peft 0.21 asks transformers 5.23 for an attribute by its old name; nothing that a user could mend
+        # peft 0.21 asks transformers 5.23 for an attribute by its old name; nothing that a user could fix
         warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
     return imported[modules[-1]]
 

@@ -1,4 +1,4 @@
-"""Fetches files from the Hugging Face hub, once, and says in one line what went wrong.
+"""Fetches files from the Hugging Face hub, once, and reports in one line what went wrong.
 
 The client libraries let a 429 or a 503 reach the caller as "file not found", a slow server as a time-out and a lost
 connection as a protocol error. So one plain request asks the hub about the repository first; its answer is reported

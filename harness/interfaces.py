@@ -46,7 +46,7 @@ Identity = Mapping[str, object]
 """All that a result of this part depends on, as plain JSON values. It is hashed into keys and printed in manifests,
 so it holds digests and settings, never a path or a time."""
 Description = Mapping[str, object]
-"""What people are told of a part: names, paths, arguments, licence. No result depends on it."""
+"""What people are shown of a part: names, paths, arguments, licence. No result depends on it."""
 Usage = Mapping[str, float]
 """What was used and paid for in this process, for the manifest; empty where nothing is counted."""
 
@@ -171,12 +171,12 @@ class Trainable(ModelAdapter, Protocol):
         """Token ids of both; those of the prompt are the ones that it has in evaluation."""
 
     def load_base(self) -> PreTrainedModel:
-        """The base, loaded anew."""
+        """The base, freshly loaded."""
 
 
 @runtime_checkable
 class Gated(Protocol):
-    """A model that can tell what is wrong with its LoRA checkpoint."""
+    """A model that can report what is wrong with its LoRA checkpoint."""
 
     def faults(self) -> list[str]:
         """A phrase for each fault; none for a checkpoint that passes, and for a base."""
@@ -184,7 +184,7 @@ class Gated(Protocol):
 
 @runtime_checkable
 class OptionScorer(Protocol):
-    """A model that can say how likely a given next text is."""
+    """A model that can give the probability of a next text."""
 
     def score_options(self, requests: Sequence[OptionRequest]) -> list[dict[str, float]]:
         """Natural-log probability of each option, by option. An option that is not one token after the prompt is

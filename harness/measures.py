@@ -64,7 +64,7 @@ MEASURES: tuple[Measure, ...] = (
     Measure("empty", "property", "share of answers without any text", False, "percent", "empty"),
     Measure(
         "loops", "property",
-        "share of answers in which a stretch of up to 12 words stands three times in a row, or a sentence three times",
+        "share of answers in which a stretch of up to 12 words occurs three times in a row, or a sentence three times",
         False, "percent", "loops",
     ),
     Measure(

@@ -21,7 +21,7 @@ __all__ = ["PLACES", "Place", "chat", "problems_of", "render"]
 
 
 class Place(NamedTuple):
-    """Where a template stands: the slots it may use and those it must use."""
+    """Where a template is used: the slots it may use and those it must use."""
 
     offers: frozenset[str]
     needs: frozenset[str]

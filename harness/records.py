@@ -68,7 +68,7 @@ class Passage:
 @dataclass(frozen=True, slots=True)
 class Fact:
     """One atomic fact that an answer may state: a value of a known kind, as the synthetic world knows it. Without a
-    `value` it says what an unanswerable question asks for.
+    `value` it describes what an unanswerable question asks for.
 
     `alternatives` are the other values that this kind can take where they are a closed list (for `term`, the whole
     list; for `choice`, what it was chosen from); a number, a date or a name is recognised by its form instead.
@@ -83,8 +83,8 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One row of a task. `cluster` names what it shares with other questions (its paper, say): uncertainty is over
-    clusters. `facts` are what a complete answer states; `side_facts` are true and may be said besides. `row` is the
+    """One row of a task. `cluster` names what it shares with other questions (such as its paper): uncertainty is over
+    clusters. `facts` are what a complete answer states; `side_facts` are true and may be stated as well. `row` is the
     data set's own row, for templates."""
 
     id: str
@@ -198,7 +198,7 @@ class OptionRequest:
 
 @dataclass(frozen=True, slots=True)
 class JudgeItem:
-    """One score that is wanted: of one answer, for one criterion, in one repeat."""
+    """One score to be given: of one answer, for one criterion, in one repeat."""
 
     key: str
     question: Question

@@ -54,7 +54,7 @@ def standard_error(values: Sequence[float], clusters: Sequence[Hashable]) -> flo
 
     With G clusters and e_g the sum of deviations from the mean in cluster g: √(G/(G-1) · Σ e_g²) / n
     (Miller 2024, "Adding Error Bars to Evals", arXiv:2411.00640, with the usual G/(G-1) small-sample factor).
-    None with fewer than two clusters: one cluster says nothing about spread.
+    None with fewer than two clusters: one cluster shows nothing of the spread.
     """
     sums, sizes = _by_cluster(values, clusters)
     groups, total = len(sums), float(sizes.sum())
@@ -110,9 +110,9 @@ def length_controlled_difference(
 
     d_i = a + b · tanh((w_i - w'_i) / s) with s the root mean square of the differences in words; a is returned. The
     idea and the tanh are those of length-controlled AlpacaEval (Dubois et al. 2024, arXiv:2404.04475), which fits a
-    logistic model to preferences; marks have a line. The plain difference where no lengths differ. None with fewer than
-    three items, and where one model is the longer one nearly always: a line says nothing outside of what it saw, so at
-    least a tenth of the items must have the shorter answer on either side."""
+    logistic model to preferences; scores have a line. The plain difference where no lengths differ. None with fewer
+    than three items, and where one model is the longer one nearly always: a line means nothing outside of what it was
+    fitted to, so at least a tenth of the items must have the shorter answer on either side."""
     differences = np.subtract(values, baseline)
     longer = np.subtract(words, baseline_words)
     if len(differences) < 3:
@@ -154,7 +154,7 @@ def correlation(left: Sequence[float], right: Sequence[float], kind: Literal["pe
 
 def variance_components(groups: Sequence[Sequence[float]]) -> tuple[float | None, float | None]:
     """(variance between groups, variance within them), by the one-way random-effects analysis of variance for groups of
-    unequal size (Searle 1971): within = MSW, between = max(0, (MSB - MSW) / n0). None where it cannot be told."""
+    unequal size (Searle 1971): within = MSW, between = max(0, (MSB - MSW) / n0). None where it cannot be estimated."""
     sizes = np.array([len(group) for group in groups], dtype=np.float64)
     count, total = len(groups), float(sizes.sum())
     if count < 2:
@@ -162,7 +162,7 @@ def variance_components(groups: Sequence[Sequence[float]]) -> tuple[float | None
     means = np.array([np.mean(group) for group in groups])
     grand = float((sizes * means).sum() / total)
     between = float((sizes * (means - grand) ** 2).sum()) / (count - 1)
-    if total == count:  # one value each: what varies cannot be told apart
+    if total == count:  # one value each: the two cannot be separated
         return between, None
     squares = math.fsum(math.fsum((v - m) ** 2 for v in group) for group, m in zip(groups, means, strict=True))
     within = squares / (total - count)
@@ -173,14 +173,14 @@ def variance_components(groups: Sequence[Sequence[float]]) -> tuple[float | None
 def is_settled(differences: Sequence[Sequence[float]], repeats: int, error: float, looks: int) -> bool:
     """Whether the sign of the mean difference after all `repeats` is as good as known after those so far.
 
-    `differences` holds, for each item, the difference of two models' marks in each repeat done so far (k of them). The
+    `differences` holds, for each item, the difference of two models' scores in each repeat done so far (k of them). The
     mean over the rest is predicted to lie around the mean so far, D, with the judge's own variance: the final mean is
     D + e with var(e) = (1 - k/n)² · v · (1/k + 1/(n - k)) / items, v being the pooled variance of repeats within items
     (so var(e) = v · (1/k - 1/n) / items). Settled when the sign of D + e differs from D's with a probability under
     `error`, shared out over `looks` (Bonferroni), by the t distribution.
 
-    It is about the sign. The mean at the stop is of the same marks, fewer of them, but it was stopped at because it was
-    large: as an estimate of the difference it is too large by some tenths of it."""
+    It is about the sign. The mean at the stop is of the same scores, fewer of them, but it was stopped at because it
+    was large: as an estimate of the difference it is too large by some tenths of it."""
     from scipy.stats import t
 
     done = {len(row) for row in differences}
@@ -190,7 +190,7 @@ def is_settled(differences: Sequence[Sequence[float]], repeats: int, error: floa
     if k >= repeats:
         return True
     if k < 2:
-        return False  # one repeat says nothing of how much repeats vary
+        return False  # one repeat shows nothing of how much repeats vary
     _, within = variance_components(differences)
     average = math.fsum(math.fsum(row) for row in differences) / (k * len(differences))
     if not within:

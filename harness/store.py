@@ -1,4 +1,4 @@
-"""Everything expensive, computed once: a SQLite file of records under keys that say all they depend on.
+"""Everything expensive, computed once: a SQLite file of records under keys that cover all they depend on.
 
 A record is `(kind, key) -> JSON`. What is in a key is decided where the record is made (`evaluate/stages.py`,
 `scoring.py`) and written down in `docs/architecture.md`. The first record under a key stays: a later one is the same

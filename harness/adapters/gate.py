@@ -92,22 +92,22 @@ def _alpha_faults(config: JsonObject, manifest: JsonObject) -> list[str]:
     if alpha is None:
         return ["adapter_config.json has lost lora_alpha: PEFT would take its default, 8, in silence"]
     if not isinstance(alpha, int | float) or alpha <= 0:
-        return [f"adapter_config.json says lora_alpha {alpha!r}: the adapter is scaled to nothing"]
+        return [f"adapter_config.json has lora_alpha {alpha!r}: the adapter is scaled to nothing"]
     settings = manifest.get("settings", {})
     faults = []
     if settings:
         trained = settings.get("lora_alpha") or 2 * settings.get("lora_r", 0)
         if trained != alpha:
-            faults.append(f"adapter_config.json says lora_alpha {alpha}, and it was trained with {trained}")
+            faults.append(f"adapter_config.json has lora_alpha {alpha}, but it was trained with {trained}")
         if settings.get("lora_r") != rank:
-            faults.append(f"adapter_config.json says r {rank}, and it was trained with {settings.get('lora_r')}")
+            faults.append(f"adapter_config.json has r {rank}, but it was trained with {settings.get('lora_r')}")
     return faults
 
 
 def _weights_faults(path: Path, manifest: JsonObject) -> list[str]:
     if manifest.get("weights") in (None, digest_of_file(path / "adapter_model.safetensors")):
         return []
-    return ["adapter_model.safetensors is not what training.json says was trained: another checkpoint's, or changed"]
+    return ["adapter_model.safetensors is not the one that training.json records: another checkpoint's, or changed"]
 
 
 def _base_faults(base: BaseFacts, manifest: JsonObject) -> list[str]:
@@ -124,7 +124,7 @@ def _base_faults(base: BaseFacts, manifest: JsonObject) -> list[str]:
 
 
 def _tokenizer_faults(path: Path, base: BaseFacts, manifest: JsonObject) -> list[str]:
-    """Against the manifest's record of training, and against the tokenizer that lies in the checkpoint's folder."""
+    """Against the manifest's record of training, and against the tokenizer in the checkpoint's folder."""
     here = tokenizer_record(base.tokenizer)
     trained = manifest.get("tokenizer", {})
     faults = _start_faults(manifest.get("prompt_start_ids", manifest.get("starts")), base) + [
@@ -163,7 +163,7 @@ def _token_faults(own: PreTrainedTokenizerBase, here: PreTrainedTokenizerBase) -
 
 
 def _template_faults(own: PreTrainedTokenizerBase, base: BaseFacts) -> list[str]:
-    """By what the templates write, not how: marks for training inside one change nothing."""
+    """By what the templates write, not how: tags for training inside one change nothing."""
     if _leading(own) > _leading(base.tokenizer):
         return ["BOS is doubled: its tokenizer puts one in front of a prompt whose chat template has one already"]
     if own.chat_template is None or own.chat_template == base.tokenizer.chat_template:
@@ -183,7 +183,7 @@ def _written(tokenizer: PreTrainedTokenizerBase) -> list[str]:
             str(tokenizer.apply_chat_template(turns[:1], tokenize=False, add_generation_prompt=True)),
             str(tokenizer.apply_chat_template(turns, tokenize=False)),
         ]
-    except Exception as error:  # a template may refuse a conversation; then what it says counts
+    except Exception as error:  # a template may refuse a conversation; then its message counts
         return [str(error)]
 
 
@@ -224,29 +224,29 @@ def _key_faults(path: Path, base: BaseFacts, header: JsonObject) -> list[str]:
             model = peft.get_peft_model(empty, config)
         except ValueError as error:
             return [f"its target modules are not in the base: {str(error).splitlines()[0][:160]}"]
-    wanted = {
+    expected = {
         name: list(tensor.shape)
         for name, tensor in peft.get_peft_model_state_dict(model, save_embedding_layers=False).items()
     }
     found = {name: entry["shape"] for name, entry in header.items()}
     resized = _embedding_faults(found, empty)
-    for name in [name for name in found if name not in wanted and _is_embedding(name)]:
+    for name in [name for name in found if name not in expected and _is_embedding(name)]:
         del found[name]  # PEFT saves embeddings along with layers on them, and puts them back
-    missing, unknown = sorted(set(wanted) - set(found)), sorted(set(found) - set(wanted))
+    missing, unknown = sorted(set(expected) - set(found)), sorted(set(found) - set(expected))
     faults = resized
     if missing:
         faults.append(
-            f"only a part would be loaded: {len(missing)} of {len(wanted)} tensors are missing ({missing[0]}, …)"
+            f"only a part would be loaded: {len(missing)} of {len(expected)} tensors are missing ({missing[0]}, …)"
         )
     if unknown:
         faults.append(
             f"{len(unknown)} tensors belong to modules that the base has not, or not as targets ({unknown[0]}, …)"
         )
-    wrong = [name for name in wanted if name in found and found[name] != wanted[name]]
+    wrong = [name for name in expected if name in found and found[name] != expected[name]]
     if wrong:
         name = wrong[0]
         faults.append(
-            f"{len(wrong)} tensors have another shape than the base's: {name} {found[name]}, not {wanted[name]}"
+            f"{len(wrong)} tensors have another shape than the base's: {name} {found[name]}, not {expected[name]}"
         )
     return faults
 

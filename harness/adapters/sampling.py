@@ -34,7 +34,7 @@ class SeededSampler:
         return logits - torch.log(-torch.log(uniform.clamp(min=1e-300)))
 
     def _nucleus(self, logits: torch.Tensor) -> torch.Tensor:
-        ordered, places = logits.sort(dim=-1, descending=True)
+        ordered, indices = logits.sort(dim=-1, descending=True)
         before = ordered.softmax(-1).cumsum(-1) - ordered.softmax(-1)  # mass of all more likely tokens
-        dropped = torch.zeros_like(logits, dtype=torch.bool).scatter(-1, places, before >= self._top_p)
+        dropped = torch.zeros_like(logits, dtype=torch.bool).scatter(-1, indices, before >= self._top_p)
         return logits.masked_fill(dropped, float("-inf"))

@@ -157,7 +157,7 @@ class LoraCheckpoint:
         to the base: trained biases or embeddings, and initialisations that take their start out of the base's weights
         (PiSSA, OLoRA, CorDA, LoftQ)."""
         config = self._config()
-        header, _ = tensor_header(self.path / "adapter_model.safetensors")  # what is wrong with it the gate tells
+        header, _ = tensor_header(self.path / "adapter_model.safetensors")  # the gate reports what is wrong with it
         plain = config.get("init_lora_weights", True) in (True, False, "gaussian", "orthogonal", "eva")
         extra = config.get("modules_to_save") or config.get("trainable_token_indices")
         return (

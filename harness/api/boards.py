@@ -67,7 +67,7 @@ def beside(entry_file: Path, folder: str, instead: Path) -> Path:
 
 
 def _card(catalog: Catalog, entry: JudgeEntry) -> JsonObject | None:
-    """The judge's card, its verdict by the entry's thresholds of today; None where nobody has audited it. It lies
+    """The judge's card, its verdict by the entry's thresholds of today; None where nobody has audited it. It is
     beside the entry, or, of an installed copy, where `harness audit` writes it."""
     shipped = catalog.path_of("judge", entry.judge).parent / "cards" / f"{entry.judge}.json"
     path = next((p for p in (Path("judges/cards") / shipped.name, shipped) if p.is_file()), None)

@@ -47,7 +47,7 @@ class Session:
 
 
 def check_output(path: Path) -> None:
-    """Raises `UsageError` when a file stands where the folder is to be."""
+    """Raises `UsageError` when there is a file where the folder should be."""
     for folder in (path, *path.parents):
         if folder.exists() and not folder.is_dir():
             raise UsageError(f"--output_path {path}: {folder} is a file; name a folder")

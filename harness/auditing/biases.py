@@ -21,7 +21,7 @@ _FLUFF = (
 
 
 def padded(answer: str) -> str:
-    """The same statements between sentences that say nothing."""
+    """The same statements between sentences without content."""
     return " ".join([*_FLUFF[:3], answer, _FLUFF[3]])
 
 
@@ -47,7 +47,7 @@ def padding(perturbed: Sequence[Perturbed], cached: CachedJudge) -> JsonObject:
 
 
 def reference_length(perturbed: Sequence[Perturbed], cached: CachedJudge) -> JsonObject:
-    """Mean change of the score of a right answer when the reference says the same with more words."""
+    """Mean change of the score of a right answer when the reference states the same in more words."""
     cases = []
     for each in perturbed:
         longer = replace(each.question, references=(padded(each.question.references[0]),))

@@ -1,13 +1,13 @@
 """Fits a calibrated judge: a logistic regression from signals of agreement to people's judgements, one a criterion.
 
 Accuracy is the probability that people call an answer right, from all signals. For completeness there are no judgements
-of single answers; it is the same probability from the signals that tell how much of the reference the answer holds, and
-nothing of what else it says.
+of single answers; it is the same probability from the signals that measure how much of the reference the answer holds,
+and nothing of what else it states.
 
 People's judgements here are of short answers that are right or wrong as a whole, and nearly all references are names
 and numbers: a regression on them alone hardly minds a wrong number in a long right sentence. So errors planted into
 the synthetic world's fine-tuning pool are added, each answer also padded with empty sentences, or length would be
-learnt from answers that all have one. Invented statements are not among them; the entry says so.
+learnt from answers that all have one. Invented statements are not among them; the entry states that.
 
 Nothing is chosen with a card in view. For each strength of the penalty the planted answers count as little as suffices
 to find errors planted into other documents of the pool; of these the one with the best AUC over held-out questions of
@@ -115,7 +115,7 @@ def _halves(questions: Sequence[Question]) -> tuple[Sequence[Question], Sequence
 
 def least_share(found: Callable[[float], Mapping[str, float]]) -> tuple[float, Mapping[str, float]]:
     """The least of `SHARES` at which as much is found as is required of every kind, and what is found there; the
-    largest where none suffices. `found` fits with a share and tells what is found in held-out questions, by kind."""
+    largest where none suffices. `found` fits with a share and returns what is found in held-out questions, by kind."""
     for share in SHARES:
         parts = found(share)
         if min(parts.values()) >= REQUIRED:

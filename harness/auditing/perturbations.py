@@ -5,7 +5,7 @@ word for word, or a judge that compares words would have it easy.
     dropped   one of several facts is left out            completeness should fall
     swapped   a value is replaced by another of its kind  accuracy
     negated   the statement is turned into its contrary   accuracy
-    added     an invented statement stands beside it      accuracy
+    added     an invented statement is added              accuracy
     other     the answer to another question              accuracy
 """
 

@@ -225,9 +225,9 @@ class Catalog:
         names = {folder: set(self.files(folder)) for folder in set(FOLDERS.values())}
         for _, _, path, entry, problems in self.all_entries():
             lines += problems
-            for key, folder, wanted in _references(entry):
-                if wanted not in names[folder] and not (folder == "tasks" and self.tagged(wanted)):
-                    lines.append(f"{where(path)}: {key}: {UnknownEntry.of(folder[:-1], wanted, names[folder])}")
+            for key, folder, name in _references(entry):
+                if name not in names[folder] and not (folder == "tasks" and self.tagged(name)):
+                    lines.append(f"{where(path)}: {key}: {UnknownEntry.of(folder[:-1], name, names[folder])}")
         return lines or self._deeper_problems()
 
     def _deeper_problems(self) -> list[str]:

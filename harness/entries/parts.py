@@ -28,7 +28,7 @@ class Part(BaseModel):
 
 
 def template(place: str) -> Any:
-    """The type of a Jinja2 template that stands at a place of `prompts.PLACES`."""
+    """The type of a Jinja2 template for one place of `prompts.PLACES`."""
 
     def slots_fit(source: str) -> str:
         problems = problems_of(source, place)

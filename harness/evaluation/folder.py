@@ -6,7 +6,7 @@
     samples_<task>_<id>.jsonl a superset of lm-eval's sample fields
 
 The results and samples depend on the store alone and are the same to the byte however often a run was interrupted;
-what differs from time to time or host to host stands in the manifest. Files are written under a temporary name and
+what differs from time to time or host to host is in the manifest. Files are written under a temporary name and
 renamed. This is the only module that writes run folders, and the only one that reads them.
 """
 

@@ -37,7 +37,7 @@ def _versions() -> dict[str, str]:
 
 
 def _git(*arguments: str) -> str | None:
-    """Output of git in the checkout that this code lies in; None outside one."""
+    """Output of git in the checkout that holds this code; None outside one."""
     folder = Path(harness.__file__).resolve().parent.parent
     if not (folder / ".git").exists():
         return None

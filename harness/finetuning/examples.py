@@ -2,7 +2,7 @@
 
     qa               question and answer alone: the prompt of the closed-book arm
     rag              the evaluation prompt with the passages that retrieval finds
-    rag_distractors  the gold passages among retrieved ones that are not gold, in random places; every fifth pair
+    rag_distractors  the gold passages among retrieved ones that are not gold, in random order; every fifth pair
                      without the gold, so that the model cannot trust that it is there
                      (the recipe of RAFT, Zhang et al. 2024, arXiv:2403.10131)
 
@@ -105,7 +105,7 @@ def _retrieved(pairs: Sequence[Question], format: Format, passages: Passages) ->
 
 
 def _mixed(pair: Question, gold: Sequence[Passage], ranked: Sequence[Passage], passages: Passages) -> list[Passage]:
-    """At most half the places for gold, the rest for distractors; ranks as they stand then."""
+    """At most half of them gold, the rest distractors, in random order with new ranks."""
     digest = hashlib.sha256(f"distractors:{passages.seed}:{pair.id}".encode()).hexdigest()
     rng = random.Random(int(digest[:16], 16))
     kept = [] if int(digest[16:20], 16) % WITHOUT_GOLD == 0 else list(gold)[: max(1, passages.top_k // 2)]

@@ -30,7 +30,7 @@ VERSION = 1
 KINDS = ("exact", "near", "similar", "answer", "document")
 NEAR, SIMILAR, SHARE = 0.5, 0.9, 0.5
 _CHARACTERS, _WORDS = 5, 8
-_CANDIDATE = 0.35  # MinHash's threshold: lower than NEAR, since it misses half of what lies on it
+_CANDIDATE = 0.35  # MinHash's threshold: lower than NEAR, since it misses half of what is just at it
 _PERMUTATIONS = 128
 
 Encoder = Callable[[Sequence[str]], "np.ndarray"]

@@ -41,7 +41,7 @@ class TrainingSettings:
         return self.lora_alpha if self.lora_alpha is not None else 2 * self.lora_r
 
     def resolved(self) -> dict[str, Any]:
-        """As plain values, alpha written out: two ways to say one training are the same."""
+        """As plain values, alpha written out: two ways to write one training are the same."""
         return {**asdict(self), "lora_alpha": self.alpha}
 
     def problems(self) -> list[str]:

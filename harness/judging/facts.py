@@ -9,11 +9,11 @@ Let R be the facts that a question asks for, and for an answer
     completeness = 1 + 4 · s / |R|
     accuracy     = 1 + 4 · s / (s + w),  and 1 when s = 0
 
-A question that cannot be answered has one fact without a value, which says what kind of value is asked for: the answer
-that says so and states no value of that kind gets 5 and 5, any other 1 and 1. A fact whose value the answer denies ("is
-not 4 euros") is not stated, and the denial is a wrong value. Of a comparison ("which is cheaper, A or B?") the first of
-the two that the answer names is its choice. These are the accuracy and completeness of the study (relevant and nothing
-misleading; all that is asked for) with the judge's opinion taken out.
+A question that cannot be answered has one fact without a value, which gives the kind of value that is asked for: an
+answer that says so and states no value of that kind gets 5 and 5, any other 1 and 1. A fact whose value the answer
+denies ("is not 4 euros") is not stated, and the denial is a wrong value. Of a comparison ("which is cheaper, A or B?")
+the first of the two that the answer names is its choice. These are the accuracy and completeness of the study (relevant
+and nothing misleading; all that is asked for) with the judge's opinion taken out.
 """
 
 from __future__ import annotations

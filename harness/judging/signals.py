@@ -95,7 +95,7 @@ def _fuzzy(expected: Sequence[str], stated: Sequence[str]) -> float:
 def _in_place(expected: Sequence[str], stated: Sequence[str]) -> dict[str, float]:
     """What an answer that goes along with the reference changes in it, by aligning the two: whether a word of content
     is `replaced` where the words around it are the reference's, and whether a stretch of it is `denied`. Of an answer
-    in other words alignment tells nothing: where less than half of the reference stands in it in order, both are 0."""
+    in other words alignment shows nothing: where less than half of the reference stands in it in order, both are 0."""
     steps = difflib.SequenceMatcher(None, expected, stated, autojunk=False).get_opcodes()
     replaced = denied = False
     if 2 * sum(i_end - i for kind, i, i_end, _, _ in steps if kind == "equal") < len(expected):
@@ -114,8 +114,8 @@ def _in_place(expected: Sequence[str], stated: Sequence[str]) -> dict[str, float
 
 
 def _against(reference: str, answer: str, question: set[str]) -> dict[str, float]:
-    """Signals against one reference. `new` words are those that the question does not have: who repeats the question
-    says nothing."""
+    """Signals against one reference. `new` words are those that the question does not have: an answer that repeats the
+    question states nothing."""
     expected, stated = words(reference), words(answer)
     content = (
         [w for w in expected if w not in _STOP and w not in question]

@@ -97,8 +97,8 @@ def _plain(value: float) -> str:
 
 
 def _phrases(text: str, alternatives: Sequence[str]) -> list[str]:
-    """The alternatives that occur, by place; an article in front does not matter, and of two that overlap the longer
-    counts."""
+    """The alternatives that occur, in reading order; an article in front does not matter, and of two that overlap the
+    longer counts."""
     flat = " ".join(re.findall(r"[\w'-]+", text.casefold()))
     found: list[tuple[int, int, str]] = []
     for phrase in sorted(alternatives, key=len, reverse=True):

@@ -38,7 +38,7 @@ def ndcg(ranked: Sequence[str], gold: Sequence[str], top_k: int) -> float:
 
 def span_recall(passages: Sequence[Passage], spans: Sequence[Span]) -> float:
     """Share of the gold stretches of which the retrieved passages hold at least half the characters. Within one paper
-    every passage is of the gold document, and this alone tells whether the right part was found."""
+    every passage is of the gold document, and this alone shows whether the right part was found."""
     return sum(_held(passages, span) * 2 >= span.end - span.start for span in spans) / len(spans)
 
 

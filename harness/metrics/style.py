@@ -1,5 +1,5 @@
-"""How an answer fails as text, whatever it says: fine-tuning on short answers shortens answers, and a broken checkpoint
-loops or repeats its prompt, before any score shows it.
+"""How an answer fails as text, whatever it states: fine-tuning on short answers shortens answers, and a broken
+checkpoint loops or repeats its prompt, before any score shows it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def _words(text: str) -> list[str]:
 
 
 def loops(answer: str) -> bool:
-    """A stretch of up to twelve words stands three times in a row, or a sentence of four words or more three times."""
+    """A stretch of up to twelve words occurs three times in a row, or a sentence of four words or more three times."""
     words = _words(answer)
     if any(_repeats_itself(words, length) for length in range(1, _LONGEST + 1)):
         return True

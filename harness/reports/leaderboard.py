@@ -50,7 +50,7 @@ def _item_sets(runs: Sequence[StoredRun]) -> Iterator[list[StoredRun]]:
         yield list(group.values())
 
 
-# ---- what stands around a table -------------------------------------------------------------------------------------
+# ---- around a table -------------------------------------------------------------------------------------
 
 
 def _fails(run: StoredRun, card: JsonObject | None) -> bool:
@@ -168,7 +168,7 @@ def _names(group: Sequence[StoredRun]) -> list[str]:
 
 
 def _model_name(run: StoredRun, group: Sequence[StoredRun]) -> str:
-    """Two models of one name and different weights are told apart by their identity."""
+    """Two models of one name and different weights are distinguished by their identity."""
     twins = {other.model_id for other in group if other.model == run.model}
     return run.model if len(twins) == 1 else f"{run.model} ({short(run.model_id)})"
 

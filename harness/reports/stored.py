@@ -88,7 +88,7 @@ class StoredRun:
 
 
 _COMPARED = ("measures", "items", "clusters", "judge_is_broken", "judge_repeats")
-"""What must differ for a run to be kept anew; else the first date and command stay."""
+"""What must differ for a run to be kept again; otherwise the first date and command stay."""
 
 
 def _rounded(value: float | None) -> float | None:

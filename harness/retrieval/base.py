@@ -21,7 +21,7 @@ RetrieverSettings = Mapping[str, Any]
 
 
 class Chunks:
-    """The chunks of a corpus, cut when they are first needed. `identity` says which corpus and which cut."""
+    """The chunks of a corpus, cut when they are first needed. `identity` names the corpus and the cut."""
 
     def __init__(self, identity: Identity, open_store: Callable[[], ChunkStore]) -> None:
         self.identity = dict(identity)
@@ -33,7 +33,7 @@ class Chunks:
 
 
 class Ranker(ABC):
-    """A retriever over chunks. Subclasses say how a batch of queries ranks chunk numbers."""
+    """A retriever over chunks. Subclasses define how a batch of queries ranks chunk numbers."""
 
     def __init__(self, chunks: Chunks, settings: RetrieverSettings) -> None:
         self._chunks = chunks

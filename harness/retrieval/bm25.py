@@ -79,7 +79,7 @@ class Bm25Retriever(_SparseRanker):
 
 
 class RankBm25Retriever(_SparseRanker):
-    """`rank_bm25`'s classes. Kept in memory and built anew in each process: it is the reference, not the fast one."""
+    """`rank_bm25`'s classes. Kept in memory and built again in each process: it is the reference, not the fast one."""
 
     @cached_property
     def _index(self) -> rank_bm25.BM25:

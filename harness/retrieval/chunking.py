@@ -1,4 +1,4 @@
-"""Cuts documents into chunks of at most so many characters, each with its place in the document.
+"""Cuts documents into chunks of at most so many characters, each with its offsets in the document.
 
 `document.text[chunk.start:chunk.end]` is the chunk's text, in code points, always. Where to cut: a chunk is as long as
 allowed and then ends, if one is there in its second half, after the last paragraph end, else after the last sentence

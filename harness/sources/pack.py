@@ -198,8 +198,8 @@ def _wrong_fields(row: JsonObject) -> list[str]:
 
 
 def _evidence_spans(row: JsonObject, texts: Mapping[str, str]) -> Iterator[Span]:
-    """Where a row's evidence stands in its gold documents; evidence that does not occur word for word (a figure's
-    caption, say) has no place and is left out."""
+    """Where a row's evidence is in its gold documents; evidence that does not occur word for word (such as a
+    figure's caption) has no span and is left out."""
     for evidence in row.get("evidence") or ():
         for document_id in row["gold_doc_ids"]:
             start = texts[document_id].find(evidence) if evidence else -1

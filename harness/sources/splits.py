@@ -1,9 +1,9 @@
 """Divides a data set's questions into what is trained on and what is evaluated on, so that the two never meet.
 
 Clusters are kept whole: the questions about one paper all fall on one side. The order is by a hash of seed and
-cluster, not by the file, so that the first N questions of a split are a random sample of it, `--limit 50` lies within
+cluster, not by the file, so that the first N questions of a split are a random sample of it, `--limit 50` is within
 `--limit 100`, and rows added to a file change the order of no others. (They may push a row at the edge of the pool over
-it: a pool has a size, and whoever adds rows trains anew.)
+it: a pool has a size, and whoever adds rows trains again.)
 """
 
 from __future__ import annotations

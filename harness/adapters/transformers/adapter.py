@@ -171,7 +171,7 @@ class TransformersAdapter:
     # ---- weights ----------------------------------------------------------------------------------------------------
 
     def load_base(self) -> PreTrainedModel:
-        """The base as it is loaded for this entry, anew: what training starts from."""
+        """The base, freshly loaded as for this entry: what training starts from."""
         return self._loader.load_base(self.tokenizer.eos_token_id, self.tokenizer.pad_token_id)
 
     @property

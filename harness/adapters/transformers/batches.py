@@ -1,7 +1,7 @@
 """Batches through a causal language model. Prompts are padded on the left; requests with the same prompt share one pass
 over it, and prompts that begin alike share the pass over what they begin with.
 
-Decoding is what the request says and nothing else: a checkpoint's own `generation_config.json` (temperatures,
+Decoding follows the request and nothing else: a checkpoint's own `generation_config.json` (temperatures,
 penalties) is not used, only its end-of-text tokens are.
 """
 
@@ -199,7 +199,7 @@ def is_out_of_memory(error: Exception) -> bool:
 
 
 def _free_memory() -> int:
-    """Bytes that can be had without swapping; 4 GB where the system does not say (not Linux)."""
+    """Bytes that can be had without swapping; 4 GB where the system does not report it (not Linux)."""
     try:
         with open("/proc/meminfo", encoding="ascii") as stream:
             fields = dict(line.split(":", 1) for line in stream)

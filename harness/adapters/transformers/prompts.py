@@ -78,7 +78,7 @@ class ChatPrompts:
 
     def _templated(self, turns: list[dict[str, str]]) -> str:
         """The model's own chat form. A template that has no system turn (Mistral's, Gemma's first ones) refuses it;
-        then the instruction stands above the question, in the user's turn."""
+        then the instruction is put above the question, in the user's turn."""
         from jinja2 import TemplateError
 
         form = {"tokenize": False, "add_generation_prompt": True}

@@ -100,8 +100,8 @@ def _qasper(open_part: Callable[[str], Iterable[Row]], put: Put) -> dict[str, in
             questions = paper["qas"]
             for number, identity in enumerate(questions["question_id"]):
                 answers = [_qasper_answer(answer) for answer in questions["answers"][number]["answer"]]
-                given = [(text, kind) for text, kind in answers if text and kind != "unanswerable"]
-                if not given and not any(kind == "unanswerable" for _, kind in answers):
+                usable = [(text, kind) for text, kind in answers if text and kind != "unanswerable"]
+                if not usable and not any(kind == "unanswerable" for _, kind in answers):
                     counts["questions without an answer"] += 1
                     continue
                 evidence = [
@@ -112,12 +112,12 @@ def _qasper(open_part: Callable[[str], Iterable[Row]], put: Put) -> dict[str, in
                     {
                         "id": identity,
                         "question": questions["question"][number],
-                        "answers": list(dict.fromkeys(text for text, _ in given)) or ["Unanswerable"],
+                        "answers": list(dict.fromkeys(text for text, _ in usable)) or ["Unanswerable"],
                         "gold_doc_ids": [paper["id"]],
-                        "type": given[0][1] if given else "unanswerable",
+                        "type": usable[0][1] if usable else "unanswerable",
                         "split": split,
                         "paper_title": paper["title"] or "",
-                        "evidence": list(dict.fromkeys(evidence)) if given else [],
+                        "evidence": list(dict.fromkeys(evidence)) if usable else [],
                     },
                 )
     return counts
@@ -204,8 +204,8 @@ def _nq_answers(annotations: Row, tokens: Sequence[str], is_html: Sequence[bool]
     long = [_page_text(tokens, is_html, start, end) for start, end in spans if start >= 0]
     if long := [text for text in long if text]:
         return list(dict.fromkeys(long)), "long"
-    said = [_YES_NO[value] for value in annotations["yes_no_answer"] if value in _YES_NO]
-    return list(dict.fromkeys(said)), "yesno"
+    votes = [_YES_NO[value] for value in annotations["yes_no_answer"] if value in _YES_NO]
+    return list(dict.fromkeys(votes)), "yesno"
 
 
 _YES_NO: Mapping[int | str, str] = {0: "No", 1: "Yes", "NO": "No", "YES": "Yes"}

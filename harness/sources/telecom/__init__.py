@@ -2,7 +2,7 @@
 
     rng       seeded random numbers, the same on every machine
     lexicon   the company's words: entities, their attributes, the sentences that state them, filler prose
-    world     seed -> entities, documents with the place of every fact
+    world     seed -> entities, documents with the offsets of every fact
     questions world -> questions with their atomic facts, references and gold passages
     source    the `Source` made of them
 

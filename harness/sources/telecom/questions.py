@@ -7,7 +7,7 @@
     unanswerable  an attribute that the entity's document does not state
 
 A question draws on facts of one pool alone, so what is trained on is never asked. Entities are drawn at random and
-tried; a world too small for the number wanted raises `DataError`.
+tried; a world too small for the number asked for raises `DataError`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from harness.sources.telecom.world import Entity, World
 __all__ = ["SHARES", "make_questions"]
 
 SHARES = {"one_fact": 400, "several": 200, "two_hop": 150, "comparison": 150, "unanswerable": 100}  # per mille
-_TRIES = 60  # draws for each question wanted, before the world is called too small
+_TRIES = 60  # draws for each question, before the world is called too small
 
 
 def make_questions(world: World, pool: str, number: int) -> list[Question]:
@@ -61,11 +61,11 @@ class _Draw:
         """A random entity, of any kind where none is named."""
         if kind is not None:
             return self.world.entity(kind, self.rng.below(self.world.counts[kind]))
-        place = self.rng.below(sum(self.world.counts.values()))
+        index = self.rng.below(sum(self.world.counts.values()))
         for name, count in self.world.counts.items():
-            if place < count:
-                return self.world.entity(name, place)
-            place -= count
+            if index < count:
+                return self.world.entity(name, index)
+            index -= count
         raise AssertionError("the counts add up to their sum")
 
     def ours(self, entity: Entity, names: Sequence[str]) -> list[str]:
@@ -78,13 +78,13 @@ def _question(
     text: str,
     references: Sequence[str],
     facts: Sequence[Fact],
-    places: Sequence[tuple[Entity, str]],
+    mentioned: Sequence[tuple[Entity, str]],
     side_facts: Sequence[Fact] = (),
     identity: str = "",
 ) -> Question:
     identity = identity or "+".join(sorted(f.id for f in (*side_facts, *facts)))
-    spans: list[Span] = [entity.spans[name] for entity, name in places if name in entity.spans]
-    documents = tuple(dict.fromkeys(entity.document.id for entity, _ in places))
+    spans: list[Span] = [entity.spans[name] for entity, name in mentioned if name in entity.spans]
+    documents = tuple(dict.fromkeys(entity.document.id for entity, _ in mentioned))
     return Question(
         id=f"{kind}:{identity}",
         text=text,
@@ -179,9 +179,9 @@ def _comparison(draw: _Draw) -> Question | None:
     )
     text = compare.question.format(a=first.name, b=second.name)
     identity = "+".join(sorted((won.id, lost.id)))
-    places = [(first, name), (second, name)]
+    mentioned = [(first, name), (second, name)]
     return _question(
-        "comparison", text, [choice.statement, winner.name], [choice], places, [won, lost], identity=identity
+        "comparison", text, [choice.statement, winner.name], [choice], mentioned, [won, lost], identity=identity
     )
 
 

@@ -109,7 +109,7 @@ class World:
 
 
 class _Page:
-    """A document as it is written: sentences run on in paragraphs, and a fact's place is known as it is set down."""
+    """A document as it is written: sentences run on in paragraphs, and a fact's offsets are known as it is written."""
 
     def __init__(self, document_id: str, name: str, rng: SeededRng) -> None:
         self._id, self._name, self._rng = document_id, name, rng
