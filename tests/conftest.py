@@ -9,19 +9,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: its threads wait for each other by spinning
 os.environ["HF_HUB_OFFLINE"] = "1"  # before huggingface_hub reads it: no test waits for the hub
 
 from harness.cli import main
 from harness.store import Store
+
+# a property holds or does not, however slow the machine is that asks
+hypothesis.settings.register_profile("harness", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("harness")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SHARED_DATA = REPOSITORY.parent / "shared" / "data"
 
 
 class Silent:
-    """A progress that remembers what it was told."""
+    """A progress that remembers what it heard."""
 
     def __init__(self) -> None:
         self.stages: list[tuple[str, int, int]] = []

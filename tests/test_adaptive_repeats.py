@@ -40,7 +40,7 @@ def test_a_clear_decision_needs_two_repeats_of_ten(store: Store) -> None:
     assert len(judge.judged) == 2 * 2 * 2 * 30, "two models, two criteria, two repeats, thirty questions"
 
 
-def test_models_that_are_alike_are_told_apart_by_no_fewer_repeats_than_all(store: Store) -> None:
+def test_models_that_are_alike_are_distinguished_by_no_fewer_repeats_than_all(store: Store) -> None:
     judge = Noisy([], repeats=6)
     assert settled_repeats([answered(3), answered(3.0005)], judge, 0.05, store, Silent()) == 6
 

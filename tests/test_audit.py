@@ -383,7 +383,7 @@ def test_a_sample_is_drawn_by_seed_and_a_smaller_one_lies_within(tmp_path: Path)
     assert [row.case.id for row in people.read_binary(path, 10, 1)] != ids[:10]
 
 
-def test_broken_judgements_are_told_by_line(tmp_path: Path) -> None:
+def test_broken_judgements_are_reported_by_line(tmp_path: Path) -> None:
     path = write_people(tmp_path / "people") / "openqa_eval_nq301.jsonl"
     repeated = path.read_text().splitlines()[0]
     path.write_text(path.read_text() + '{"id": 3}\n{"id": \n[1]\n' + repeated + "\n")

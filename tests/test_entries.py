@@ -181,7 +181,7 @@ def test_includes_merge_deep_and_may_form_a_diamond(tmp_path: Path) -> None:
     assert read_entry(tmp_path / "top.yaml") == {"a": {"x": 1, "y": 2, "z": 4}, "kept": [2], "b": 5}
 
 
-def test_an_include_in_a_circle_is_told(tmp_path: Path) -> None:
+def test_an_include_in_a_circle_is_reported(tmp_path: Path) -> None:
     write_entries(tmp_path, a="include: b.yaml", b="include: a.yaml")
     with pytest.raises(EntryError, match="include: forms a circle"):
         read_entry(tmp_path / "a.yaml")

@@ -8,6 +8,7 @@ import resource
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -207,6 +208,20 @@ def test_training_learns_and_twice_gives_the_same_weights(base: Path, tmp_path: 
     assert any(not torch.equal(one[name], third[name]) for name in one)
 
 
+def test_the_learning_rate_rises_in_the_warm_up_and_falls_from_then_on(
+    base: Path, tmp_path: Path, progress: Silent
+) -> None:
+    """A quarter of 12 steps: they are at 0, 1/3 and 2/3 of the rate, the fourth is at all of it."""
+    model = adapter(base, tmp_path)
+    examples, _ = make_examples(POOL[:24], "qa", TEMPLATES, None, model, 256)
+    plan = TrainingPlan(examples, [], replace(QUICK, warmup=0.25), 0, False, tmp_path / "work")
+    trained = train(model, plan, progress)
+    rates = [line["learning_rate"] for line in trained.history]
+    assert rates[:4] == pytest.approx([QUICK.learning_rate * n / 3 for n in range(4)])
+    assert rates[3:] == sorted(rates[3:], reverse=True)
+    assert len(set(rates)) == len(rates) == 12
+
+
 class Stopped(Silent):
     """Someone presses Ctrl-C after a few steps."""
 
@@ -358,8 +373,12 @@ def test_the_same_command_again_trains_nothing_and_another_setting_is_refused(
     assert other.code == 2
     assert "holds a checkpoint of other settings or pairs (lora_alpha 8 there, 64 here)" in other.err
     assert weights.read_bytes() == before
-    assert harness(*command, "--lora_alpha", "64", "--overwrite").code == 0
+    # another seed draws another A; alpha alone would not do, since from B = 0 one step of Adam is the same for each
+    assert harness(*command, "--lora_alpha", "64", "--seed", "1", "--overwrite").code == 0
     assert weights.read_bytes() != before
+    manifest = json.loads((weights.parent / "training.json").read_text())
+    assert (manifest["settings"]["lora_alpha"], manifest["seed"]) == (64, 1)
+    assert json.loads((weights.parent / "adapter_config.json").read_text())["lora_alpha"] == 64
 
 
 def test_a_folder_of_somebody_elses_is_never_written_over(harness: Harness, farm: list[str]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -109,8 +108,9 @@ def test_a_prompt_is_counted_once_however_many_repeats_it_has() -> None:
     assert adapter.counted == 2
 
 
-def test_an_answer_over_the_judges_window_is_cut_until_it_fits_and_the_mark_says_so() -> None:
-    """The scripted model counts words: eight words of answer in halves and quarters until 16 tokens are enough."""
+def test_an_answer_over_the_judges_window_is_truncated_until_it_fits_with_a_remark() -> None:
+    """The scripted model counts words, and 14 fit: with the whole answer the prompt has 18, with half of it and the
+    note of the truncation 18 again, with a quarter of it ("one two three four f") and the note 14."""
     answer = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen"
     adapter = ScriptedAdapter(["4"], window=22)
     judge = GEvalJudge("j", settings(), adapter)
@@ -118,7 +118,10 @@ def test_an_answer_over_the_judges_window_is_cut_until_it_fits_and_the_mark_says
     assert whole > 22 - 8
     (score,) = judge.judge([item(answer)])
     assert score.value == 4.0
-    assert re.fullmatch(r"the answer was truncated at \d+ characters", score.reason)
+    assert score.reason == f"the answer was truncated at {len(answer) // 4} characters"
+    (asked,) = adapter.requests
+    assert "<answer>one two three four f […the answer was cut here]</answer>" in asked.prompt
+    assert asked.prompt_tokens == adapter.count_tokens([asked.prompt])[0] == 22 - 8
 
 
 def test_a_prompt_over_the_judges_window_is_unscored_and_not_asked() -> None:
@@ -233,7 +236,7 @@ def test_identity_changes_with_each_thing_that_can_change_a_mark() -> None:
     assert len(set(identities)) == len(identities)
 
 
-def test_passages_are_part_of_a_verdict_only_when_the_judge_sees_them() -> None:
+def test_passages_are_part_of_a_scores_key_only_when_the_judge_sees_them() -> None:
     blind = GEvalJudge("j", settings(), ScriptedAdapter(["5"]))
     seeing = GEvalJudge("j", settings(sees_passages=True), ScriptedAdapter(["5"]))
     assert "passages" not in blind.depends_on(item())

@@ -6,13 +6,14 @@ import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from string import ascii_lowercase
 
 import numpy as np
 import pytest
 import yaml
 
 from harness.adapters.scripted import ScriptedAdapter
-from harness.auditing.fitting import PLANTED, REQUIRED, SHARES, _halves, least_share
+from harness.auditing.fitting import PLANTED, REQUIRED, SHARES, _halves, fit, least_share
 from harness.auditing.perturbations import perturb
 from harness.digests import digest_of_lines
 from harness.evaluation.scoring import JudgeInput, judge_run
@@ -181,6 +182,24 @@ def test_of_several_references_the_best_counts() -> None:
     assert dict(zip(NAMES, row, strict=True))["f1"] == 1.0
 
 
+def letters(texts: Sequence[str]) -> np.ndarray:
+    """Unit vectors of letter counts: in place of the real encoder, which takes minutes over all that is planted."""
+    counts = np.array([[1 + text.lower().count(letter) for letter in ascii_lowercase] for text in texts], dtype=float)
+    unit: np.ndarray = counts / np.linalg.norm(counts, axis=1, keepdims=True)
+    return unit
+
+
+@pytest.mark.skipif(not (SHARED_DATA / "judge_meta").is_dir(), reason="the human judgements are not here")
+def test_a_fitted_judge_agrees_with_people_and_finds_what_is_planted() -> None:
+    pool = TelecomWorld(300, 1600, 1000, seed=7).questions("finetune")
+    fitted, facts = fit(SHARED_DATA / "judge_meta", 400, 0, pool, letters, Silent())
+    assert fitted.keys() == facts["chosen"].keys() == {"accuracy", "completeness"}
+    assert 0.9 < facts["chosen"]["accuracy"]["auc_of_correctness_on_held_out_questions"] < 1
+    for of_criterion in facts["chosen"].values():
+        assert min(of_criterion["found_in_held_out_documents"].values()) >= REQUIRED
+
+
+@pytest.mark.slow
 @pytest.mark.skipif(not (SHARED_DATA / "judge_meta").is_dir(), reason="the human judgements are not here")
 def test_a_judge_is_fitted_audited_and_better_than_token_f1(harness: Harness, tmp_path: Path) -> None:
     data = str(SHARED_DATA / "judge_meta")

@@ -103,7 +103,7 @@ def test_different_judges_never_share_a_table() -> None:
     assert page.count("\n## ") == 2
 
 
-def test_two_models_of_one_name_are_told_apart() -> None:
+def test_two_models_of_one_name_are_distinguished() -> None:
     other = compact("base", [1, 1, 1, 1], model_id="different-weights", run_id="f" * 64)
     page = render_leaderboard(ENTRY, ["animals"], [compact("base", [1, 1, 3, 5]), other])
     assert "base (id-base)" in page
@@ -114,6 +114,22 @@ def test_a_broken_judge_has_a_dagger() -> None:
     page = render_leaderboard(ENTRY, ["animals"], [compact("base", [None] * 4, judge_is_broken=True)])
     assert "|base †" in page
     assert "† The judge left more answers unscored than its entry allows: base." in page
+
+
+def test_a_card_of_another_version_of_the_judge_is_noted_where_it_scored_some_runs() -> None:
+    card = {
+        "judge_id": "j",
+        "repeats": 1,
+        "verdict": {"passed": False, "thresholds": [{"what": "it guesses", "passed": False}]},
+    }
+    note = "The card is of another version of the judge than scored some of these runs."
+    its_own, anothers = compact("base", [1, 1, 3, 5]), compact("tuned", [3, 1, 5, None], judge_id="other")
+    assert note not in render_leaderboard(ENTRY, ["animals"], [its_own], card)
+    page = render_leaderboard(ENTRY, ["animals"], [its_own, anothers], card)
+    assert note in page
+    assert page.count("judged by marks ‡\n") == 1, "what the card says is of its own version alone"
+    assert page.count("judged by marks\n") == 1
+    assert note in render_leaderboard(ENTRY, ["animals"], [anothers], card)
 
 
 def test_the_order_of_runs_does_not_matter() -> None:

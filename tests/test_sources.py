@@ -141,7 +141,7 @@ def test_declared_splits_are_never_overruled(tmp_path: Path) -> None:
         (b'{"id": "x", "question": "?", "answers": ["a"], "gold_doc_ids": [], "split": ["a"]}', "split must be text"),
     ],
 )
-def test_what_a_line_should_not_hold_is_told_by_its_line(tmp_path: Path, line: bytes, said: str) -> None:
+def test_what_a_line_should_not_hold_is_reported_by_its_line(tmp_path: Path, line: bytes, said: str) -> None:
     write_pack(tmp_path)
     with (tmp_path / "qa.jsonl").open("ab") as stream:
         stream.write(line + b"\n")

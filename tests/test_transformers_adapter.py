@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -67,9 +67,42 @@ def says(model: TransformersAdapter, asked: Sequence[Request]) -> list[str]:
     return [answers[request.key] for request in asked]
 
 
+@pytest.fixture
+def clear_choices(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """For answers that are compared across batches: no token of them is chosen by a hair. What is rounded otherwise in
+    a batch of another shape, or by another processor, moves the logits of the two likeliest tokens by less than 1e-4
+    against each other (float32, measured); a test whose texts come near to that says so on every machine."""
+    from transformers import GenerationMixin
+
+    distances: list[float] = []
+
+    class Noting:
+        supports_continuous_batching = False
+
+        def __call__(self, input_ids: Any, scores: torch.Tensor) -> torch.Tensor:
+            likeliest = scores.double().topk(2).values
+            distances.append(float((likeliest[:, 0] - likeliest[:, 1]).min()))
+            return scores
+
+    generate = GenerationMixin.generate
+
+    def noting(self: Any, *arguments: Any, logits_processor: Sequence[Any] = (), **options: Any) -> Any:
+        return generate(self, *arguments, logits_processor=[*logits_processor, Noting()], **options)
+
+    monkeypatch.setattr(GenerationMixin, "generate", noting)
+    yield
+    assert min(distances) > 5e-4, "two tokens are as good as equally likely: other texts are needed"
+
+
+across_batches = pytest.mark.usefixtures("clear_choices")
+ROUNDING = 1e-3
+"""How far log-probabilities in float32 may be apart that were computed in batches of other shapes: they are by up to
+1e-4, and by far more than this where a mask or a position is wrong."""
+
 TEXTS = ["a", "What is it?", "Tell me about the long and winding road of the river."]
 
 
+@across_batches
 def test_left_padding_does_not_change_a_greedy_answer(base: Path, tmp_path: Path) -> None:
     model = adapter(base, tmp_path)
     asked = requests(model, TEXTS)
@@ -78,6 +111,7 @@ def test_left_padding_does_not_change_a_greedy_answer(base: Path, tmp_path: Path
     assert len(set(alone)) > 1
 
 
+@across_batches
 def test_a_sampled_answer_depends_on_its_seed_and_not_on_its_neighbours(base: Path, tmp_path: Path) -> None:
     model = adapter(base, tmp_path)
     hot = Decoding(max_gen_toks=12, temperature=1.0)
@@ -87,6 +121,7 @@ def test_a_sampled_answer_depends_on_its_seed_and_not_on_its_neighbours(base: Pa
     assert says(model, requests(model, TEXTS[:1], hot, seed=6)) != [alone]
 
 
+@across_batches
 def test_requests_that_share_a_prompt_say_what_they_say_apart(base: Path, tmp_path: Path) -> None:
     """The shared pass over the prompt is the same computation, in float32 to the same answers."""
     model = adapter(base, tmp_path)
@@ -103,6 +138,7 @@ ITEM = "The otter of the river eats urchins, clams and crabs in spring. "
 JUDGED = [f"{ITEM}{criterion}" for criterion in ("Accuracy?", "Completeness, from 1 to 5?", "Is it?")]
 
 
+@across_batches
 def test_prompts_that_begin_alike_say_what_they_say_apart_and_compute_the_beginning_once(
     base: Path, tmp_path: Path
 ) -> None:
@@ -129,7 +165,7 @@ def test_log_probabilities_of_prompts_that_begin_alike_are_those_apart(base: Pat
     together = model.score_options(asked)
     for request, found in zip(asked, together, strict=True):
         (alone,) = model.score_options([request])
-        assert found == pytest.approx(alone, abs=1e-4)
+        assert found == pytest.approx(alone, abs=ROUNDING)
 
 
 def test_where_attention_slides_prompts_are_not_put_together_of_parts(tmp_path: Path) -> None:
@@ -140,7 +176,7 @@ def test_where_attention_slides_prompts_are_not_put_together_of_parts(tmp_path: 
     model = adapter(folder, tmp_path)
     asked = [OptionRequest(r.key, r.prompt, tuple("12345")) for r in requests(model, [*JUDGED, "otter"])]
     for request, found in zip(asked, model.score_options(asked), strict=True):
-        assert found == pytest.approx(model.score_options([request])[0], abs=1e-3)
+        assert found == pytest.approx(model.score_options([request])[0], abs=ROUNDING)
 
 
 def test_only_prompts_that_share_half_of_themselves_are_grouped() -> None:
@@ -254,9 +290,10 @@ class SmallMemory:
         return self._model.generate(input_ids=input_ids, **options)
 
 
+@across_batches
 def test_a_batch_that_does_not_fit_is_halved_down_to_what_does(base: Path, tmp_path: Path) -> None:
     model = adapter(base, tmp_path)
-    asked = requests(model, [f"{text}{n}" for n in range(3) for text in TEXTS][:8])
+    asked = requests(model, [f"{n} {text}" for n in range(3) for text in TEXTS][:8])
     expected = says(model, asked)
     small = SmallMemory(model._model, holds=2)
     model._holder._model = small
@@ -341,7 +378,7 @@ def test_a_missing_checkpoint_says_what_it_lacks(tmp_path: Path) -> None:
 @pytest.mark.parametrize("bits", ["none", "8bit", "4bit"])
 @pytest.mark.parametrize("architecture", ["llama", "mistral", "mixtral"])
 def test_every_architecture_of_the_study_answers_in_every_form(
-    tmp_path: Path, architecture: str, bits: Any, lora: bool
+    tmp_path: Path, architecture: str, bits: Any, lora: bool, request: pytest.FixtureRequest
 ) -> None:
     """With the tokenizer habits of each: BOS by itself for all three, a template for the instruct models."""
     folder = make_model(tmp_path / "m", architecture, bos=True)
@@ -355,12 +392,13 @@ def test_every_architecture_of_the_study_answers_in_every_form(
     answers = says(model, asked)
     assert len(answers) == 3
     assert any(answers)
-    assert all(request.prompt.count("<s>") == 1 for request in asked)
+    assert all(each.prompt.count("<s>") == 1 for each in asked)
     layers = {type(module).__name__ for module in model._model.modules()}
     wanted = {"none": "Linear", "8bit": "Linear8bitLt", "4bit": "Linear4bit"}[bits]
     assert wanted in layers
     if bits == "none":
-        assert says(model, asked[:1]) == answers[:1]
+        request.getfixturevalue("clear_choices")
+        assert says(model, asked[:1]) == says(model, asked)[:1] == answers[:1]
 
 
 def test_option_probabilities_are_those_of_the_next_token(base: Path, tmp_path: Path) -> None:
@@ -470,13 +508,14 @@ def test_answers_of_several_models_to_one_question_share_question_and_passages_b
             scores = [
                 of for group in groups for of in judge_together(group, GEvalJudge("j", judging, model), kept, Silent())
             ]
-        replies = [(s.reply, s.value and round(s.value, 3)) for of_run in scores for of in of_run for s in of]
-        return replies, model.usage
+        flat = [s for of_run in scores for of in of_run for s in of]
+        numbers = [number for s in flat for number in (float(s.reply.removeprefix("mass ")), s.value)]
+        return numbers, model.usage
 
     together, joint = judged([runs], tmp_path / "together.sqlite")
     apart, alone = judged([[run] for run in runs], tmp_path / "apart.sqlite")
-    assert together == apart
-    assert any(score is not None for _, score in apart)
+    assert together == pytest.approx(apart, abs=ROUNDING)
+    assert any(score is not None for score in apart[1::2])
     assert joint["prompt_tokens_asked"] == alone["prompt_tokens_asked"]
     shown = len(passages[0][0].text)  # a token a character
     assert alone["prompt_tokens_computed"] - joint["prompt_tokens_computed"] > (6 - 2) * shown
