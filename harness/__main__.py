@@ -6,6 +6,7 @@ from harness.cli import main as cli_main
 
 
 def main() -> None:
+    """Runs the command line."""
     sys.exit(cli_main(sys.argv[1:]))
 
 

@@ -58,7 +58,8 @@ class Source(Protocol):
     def identity(self) -> Identity:
         """Holds at least `corpus` and `questions`: digests of the content."""
 
-    def documents(self) -> Iterator[Document]: ...
+    def documents(self) -> Iterator[Document]:
+        """All documents, each once."""
 
     def questions(self, split: str) -> Sequence[Question]:
         """The questions of a split, in the order in which `--limit` takes them."""
@@ -68,7 +69,8 @@ class Retriever(Protocol):
     """Ranks chunks of a corpus."""
 
     @property
-    def identity(self) -> Identity: ...
+    def identity(self) -> Identity:
+        """Ranking, its settings, the chunking and the corpus."""
 
     def search(self, queries: Sequence[Query], top_k: int) -> list[list[Passage]]:
         """For each query at most `top_k` passages, best first; equal scores in order of document id and offset."""
@@ -77,7 +79,8 @@ class Retriever(Protocol):
 class Encoder(Protocol):
     """A sentence encoder: texts to unit vectors, float32 (texts, dimensions)."""
 
-    def encode(self, texts: Sequence[str]) -> np.ndarray: ...
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        """One row for each text."""
 
 
 class Weights(Protocol):
@@ -88,7 +91,8 @@ class Weights(Protocol):
         """What people call it: the repository, the folder, the file."""
 
     @property
-    def identity(self) -> Identity: ...
+    def identity(self) -> Identity:
+        """A digest or a pinned revision of the files."""
 
     def folder(self) -> Path:
         """The files in the hub's layout, fetched or converted if need be."""
@@ -98,16 +102,20 @@ class ModelAdapter(Protocol):
     """A model that answers. Nothing heavy happens before `generate` or `count_tokens` is called."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """The entry's name, or what the user called it."""
 
     @property
-    def identity(self) -> Identity: ...
+    def identity(self) -> Identity:
+        """Weights, checkpoint, engine and every argument that changes answers."""
 
     @property
-    def description(self) -> Description: ...
+    def description(self) -> Description:
+        """Name, paths, arguments and licence, for the manifest."""
 
     @property
-    def usage(self) -> Usage: ...
+    def usage(self) -> Usage:
+        """Tokens and dollars, where a provider counts them."""
 
     @property
     def window(self) -> int:
@@ -134,7 +142,8 @@ class ModelAdapter(Protocol):
         """The final prompt, in the model's own chat form, BOS included where the model wants one; `reply_prefix` is
         what the model's reply is made to begin with."""
 
-    def count_tokens(self, prompts: Sequence[str]) -> list[int]: ...
+    def count_tokens(self, prompts: Sequence[str]) -> list[int]:
+        """Tokens of each prompt as this model reads it."""
 
     def batch_size(self, requests: Sequence[Request]) -> int:
         """How many requests one call of `generate` should get, measured on these."""
@@ -151,14 +160,16 @@ class Trainable(ModelAdapter, Protocol):
     """A base model that LoRA checkpoints can be trained on. Prompts in training are those of evaluation."""
 
     @property
-    def tokenizer(self) -> PreTrainedTokenizerBase: ...
+    def tokenizer(self) -> PreTrainedTokenizerBase:
+        """The base's tokenizer."""
 
     @property
     def tokenizer_record(self) -> JsonObject:
         """What of the tokenizer must be the same in training and evaluation."""
 
     @property
-    def has_chat_template(self) -> bool: ...
+    def has_chat_template(self) -> bool:
+        """Whether prompts go through a chat template."""
 
     @property
     def prompt_start_ids(self) -> list[int]:
@@ -195,16 +206,20 @@ class Judge(Protocol):
     """Gives scores: a `SingleJudge` or a `Panel`."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """The entry's name."""
 
     @property
-    def identity(self) -> Identity: ...
+    def identity(self) -> Identity:
+        """Kind, settings, texts and the identity of its model."""
 
     @property
-    def criteria(self) -> tuple[str, ...]: ...
+    def criteria(self) -> tuple[str, ...]:
+        """What it scores, in the order in which it is asked."""
 
     @property
-    def repeats(self) -> int: ...
+    def repeats(self) -> int:
+        """How often it scores each answer by each criterion."""
 
     @property
     def scale(self) -> tuple[int, int]:
@@ -229,16 +244,19 @@ class Judge(Protocol):
     def prepare(self) -> None:
         """As `ModelAdapter.prepare`."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Frees the judge's model."""
 
 
 @runtime_checkable
 class SingleJudge(Judge, Protocol):
     """A judge that reads answers."""
 
-    def batch_size(self, items: Sequence[JudgeItem]) -> int: ...
+    def batch_size(self, items: Sequence[JudgeItem]) -> int:
+        """How many items one call of `judge` should get."""
 
-    def judge(self, items: Sequence[JudgeItem]) -> Iterator[Score]: ...
+    def judge(self, items: Sequence[JudgeItem]) -> Iterator[Score]:
+        """Streams scores in any order, one for each item."""
 
 
 @runtime_checkable
@@ -246,7 +264,8 @@ class Panel(Judge, Protocol):
     """A judge whose score is made of other judges' scores."""
 
     @property
-    def members(self) -> Sequence[Judge]: ...
+    def members(self) -> Sequence[Judge]:
+        """The judges whose scores it combines."""
 
     def combine(self, item: JudgeItem, values: Sequence[float | None]) -> Score:
         """The panel's score from its members' mean scores, in their order; None for a member that gave none."""
@@ -261,7 +280,8 @@ class Progress(Protocol):
     def advance(self, items: int, tokens: int = 0, detail: str = "") -> None:
         """`detail` is shown beside the rates: the loss, in training."""
 
-    def finish(self) -> None: ...
+    def finish(self) -> None:
+        """The stage ends."""
 
     def note(self, text: str) -> None:
         """A line that the user should see."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from unicodedata import east_asian_width
 
-__all__ = ["markdown_table"]
+__all__ = ["markdown_table", "signed"]
 
 
 def markdown_table(headers: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[bool]) -> str:
@@ -17,6 +17,11 @@ def markdown_table(headers: Sequence[str], rows: Sequence[Sequence[str]], right:
         ("-" * (width - 1) + ":") if to_right else "-" * width for width, to_right in zip(widths, right, strict=True)
     ]
     return "\n".join([lines[0], f"|{'|'.join(rule)}|", *lines[1:]])
+
+
+def signed(value: float) -> str:
+    """A difference to two decimals with its sign; a zero is +0.00, whichever side of it rounding fell."""
+    return f"{round(value, 2) + 0.0:+.2f}"
 
 
 def _line(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:

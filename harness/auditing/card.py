@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from harness.digests import short
 from harness.files import JsonObject
-from harness.tables import markdown_table
+from harness.tables import markdown_table, signed
 
 __all__ = ["FORMAT", "page", "verdict"]
 
@@ -57,7 +57,7 @@ def _number(value: float | None, digits: int = 3) -> str:
 
 
 def _signed(value: float | None) -> str:
-    return "–" if value is None else f"{value:+.2f}"
+    return "–" if value is None else signed(value)
 
 
 def _with_interval(row: JsonObject | None) -> str:

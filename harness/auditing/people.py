@@ -115,6 +115,7 @@ def _sampled(rows: Sequence[JsonObject], count: int, seed: int, key: Callable[[J
 
 
 def read_binary(path: Path, count: int, seed: int) -> list[Binary]:
+    """`count` cases of a file of human yes/no judgements, drawn with `seed`. Raises `UsageError` for a bad row."""
     text: tuple[type, ...] = (str,)
     rows = _rows(path, {"id": text, "question": text, "reference": text, "answer": text, "human_score": (int, float)})
     return [

@@ -44,6 +44,7 @@ _COMMANDS = (
 
 
 def make_parser() -> argparse.ArgumentParser:
+    """The parser of all commands."""
     parser = argparse.ArgumentParser(
         prog="harness",
         description="Does fine-tuning help my RAG system, how sure are we, and if not, why?",
@@ -65,6 +66,7 @@ def _underscored(argument: str) -> str:
 
 
 def main(arguments: Sequence[str]) -> int:
+    """Runs one command. Returns the exit code: 0, or 2 for bad input, whose message goes to stderr."""
     options = make_parser().parse_args([_underscored(argument) for argument in arguments])
     options.command_line = shlex.join(["harness", *arguments])
     try:

@@ -28,6 +28,7 @@ Subparsers = Any
 
 
 def add_include_path(parser: argparse._ActionsContainer) -> None:
+    """Adds `--include_path`."""
     parser.add_argument(
         "--include_path",
         action="append",
@@ -40,14 +41,17 @@ def add_include_path(parser: argparse._ActionsContainer) -> None:
 
 
 def add_store(parser: argparse._ActionsContainer) -> None:
+    """Adds the options of the store."""
     parser.add_argument("--store", type=Path, metavar="FILE", help="the store (default: in the cache folder)")
 
 
 def add_device(parser: argparse._ActionsContainer) -> None:
+    """Adds `--device`."""
     parser.add_argument("--device", metavar="DEV", help="cpu, cuda, cuda:1 (default: a GPU if there is one)")
 
 
 def add_cost_limit(parser: argparse._ActionsContainer) -> None:
+    """Adds `--cost_limit`."""
     parser.add_argument(
         "--cost_limit",
         type=float,
@@ -57,12 +61,14 @@ def add_cost_limit(parser: argparse._ActionsContainer) -> None:
 
 
 def add_output_path(parser: argparse._ActionsContainer, what: str, default: str) -> None:
+    """Adds `--output_path` for `what`."""
     parser.add_argument(
         "--output_path", "-o", type=Path, default=Path(default), metavar="DIR", help=f"{what} (default: {default})"
     )
 
 
 def catalog_of(options: argparse.Namespace) -> Catalog:
+    """The catalog of the entries that ship and those of `--include_path`."""
     from harness.entries.catalog import Catalog
 
     return Catalog(options.include_path)

@@ -13,6 +13,7 @@ __all__ = ["add"]
 
 
 def add(commands: Subparsers) -> None:
+    """Adds the command and its options."""
     parser = commands.add_parser(
         "fetch",
         help="fetch data and weights for a machine without a network",
@@ -30,6 +31,7 @@ def add(commands: Subparsers) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    """Runs the command. Returns the exit code."""
     from harness.adapters.weights import copy_weights
     from harness.api.session import Session
     from harness.build.models import build_weights

@@ -40,6 +40,7 @@ _DEFAULT_OUTPUT = "checkpoints"
 
 
 def add(commands: Subparsers) -> None:
+    """Adds the command and its options."""
     parser = commands.add_parser("finetune", help="train LoRA checkpoints on a task's pool", description=_DESCRIPTION)
     _add_what(parser.add_argument_group("what"))
     _add_knobs(parser.add_argument_group("knobs"))
@@ -105,6 +106,7 @@ def _sizes(values: list[str] | None) -> list[int] | None:
 
 
 def run(options: argparse.Namespace) -> int:
+    """Runs the command. Returns the exit code."""
     from harness.api import finetune
     from harness.finetuning.training import is_main_process
 

@@ -13,6 +13,7 @@ __all__ = ["add"]
 
 
 def add(commands: Subparsers) -> None:
+    """Adds the command and its options."""
     parser = commands.add_parser(
         "gate",
         help="check LoRA checkpoints before they are evaluated",
@@ -28,6 +29,7 @@ def add(commands: Subparsers) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    """Runs the command. Returns the exit code."""
     from harness.api.session import Session
     from harness.build.models import build_model
     from harness.build.resources import ModelOptions

@@ -19,6 +19,7 @@ __all__ = ["add"]
 
 
 def add(commands: Subparsers) -> None:
+    """Adds the command and its options."""
     steps = commands.add_parser(
         "judge-steps",
         help="let a judge's model write its evaluation steps",
@@ -52,6 +53,7 @@ def add(commands: Subparsers) -> None:
 
 
 def write_steps(options: argparse.Namespace) -> int:
+    """Runs the command. Returns the exit code."""
     import yaml
 
     from harness.api import write_judge_steps
@@ -78,6 +80,7 @@ def write_steps(options: argparse.Namespace) -> int:
 
 
 def fit_judge(options: argparse.Namespace) -> int:
+    """Runs the command. Returns the exit code."""
     from harness.api import fit_judge as fit
 
     path = fit(

@@ -23,6 +23,7 @@ _EXTENT = {"rows": 200, "pairs": 60, "planted": 60, "injected": 20, "seed": 0}
 
 
 def add(commands: Subparsers) -> None:
+    """Adds the command and its options."""
     _add_judge(commands)
     _add_audit(commands)
 
@@ -83,6 +84,7 @@ def _add_audit(commands: Subparsers) -> None:
 
 
 def judge_runs(options: argparse.Namespace) -> int:
+    """Runs the command. Returns the exit code."""
     from harness.api import rejudge
     from harness.reports.console import runs_table
 
@@ -101,6 +103,7 @@ def judge_runs(options: argparse.Namespace) -> int:
 
 
 def audit_judge(options: argparse.Namespace) -> int:
+    """Runs the command. Returns the exit code."""
     from harness.api import audit
     from harness.api.boards import beside
     from harness.auditing.audit import Extent

@@ -11,6 +11,7 @@ __all__ = ["add"]
 
 
 def add(commands: Subparsers) -> None:
+    """Adds the command and its options."""
     parser = commands.add_parser(
         "leaderboard",
         help="regenerate a leaderboard's markdown",
@@ -26,6 +27,7 @@ def add(commands: Subparsers) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    """Runs the command. Returns the exit code."""
     from harness.api.boards import is_stale, leaderboard
 
     stale = False

@@ -16,6 +16,7 @@ _KINDS = ("tasks", "groups", "tags", "models", "judges", "leaderboards")
 
 
 def add(commands: Subparsers) -> None:
+    """Adds the command and its options."""
     parser = commands.add_parser("list", aliases=["ls"], help="list entries", description="Lists entries by name.")
     parser.add_argument("kind", choices=_KINDS)
     add_include_path(parser)
@@ -23,6 +24,7 @@ def add(commands: Subparsers) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    """Runs the command. Returns the exit code."""
     from harness.entries.catalog import FOLDERS
     from harness.entries.yaml import read_entry
     from harness.tables import markdown_table

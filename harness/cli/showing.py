@@ -16,6 +16,7 @@ _KINDS = ("task", "group", "model", "judge", "leaderboard")
 
 
 def add(commands: Subparsers) -> None:
+    """Adds the command and its options."""
     parser = commands.add_parser(
         "show",
         help="show one entry, resolved",
@@ -28,6 +29,7 @@ def add(commands: Subparsers) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    """Runs the command. Returns the exit code."""
     import yaml
 
     from harness.entries.catalog import FOLDERS

@@ -17,6 +17,7 @@ __all__ = ["add"]
 
 
 def add(commands: Subparsers) -> None:
+    """Adds the command and its options."""
     parser = commands.add_parser(
         "validate",
         help="check all entries",
@@ -35,6 +36,7 @@ def add(commands: Subparsers) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    """Runs the command. Returns the exit code."""
     from harness.errors import UsageError
 
     if options.data and not (options.deep and options.task):

@@ -33,6 +33,7 @@ class JudgeInput:
 
 
 def key_of_score(judge: Judge, item: JudgeItem) -> str:
+    """The store's key of one repeat's score."""
     return digest_of(
         {
             "judge": judge.identity,

@@ -44,10 +44,12 @@ _PROMPTS = 64  # prompts a batch of the store
 
 
 def key_of_passages(retriever: Retriever, query: Query, top_k: int) -> str:
+    """The store's key of a query's passages."""
     return digest_of({"retriever": retriever.identity, "query": asdict(query), "top_k": top_k})
 
 
 def key_of_prompt(plan: TaskPlan, adapter: ModelAdapter, question: Question, passages: Sequence[Passage]) -> str:
+    """The store's key of a fitted prompt."""
     return digest_of(
         {
             "format": PROMPT_FORMAT,
@@ -62,6 +64,7 @@ def key_of_prompt(plan: TaskPlan, adapter: ModelAdapter, question: Question, pas
 
 
 def key_of_answer(plan: TaskPlan, adapter: ModelAdapter, prompt: str) -> str:
+    """The store's key of an answer: a greedy one does not depend on the seed."""
     decoding = asdict(plan.decoding)
     seed = None if plan.decoding.greedy else plan.seed
     return digest_of({"model": adapter.identity, "prompt": prompt, "decoding": decoding, "seed": seed, "sample": 0})
@@ -71,6 +74,7 @@ def key_of_answer(plan: TaskPlan, adapter: ModelAdapter, prompt: str) -> str:
 
 
 def query_of(plan: TaskPlan, question: Question) -> Query:
+    """What the retriever is asked for a question: its text, and where to look."""
     oracle = plan.arm == Arm.ORACLE
     return Query(
         text=question.text,
@@ -83,6 +87,7 @@ def query_of(plan: TaskPlan, question: Question) -> Query:
 def retrieve(
     plan: TaskPlan, questions: Sequence[Question], retriever: Retriever, store: Store, progress: Progress
 ) -> list[tuple[Passage, ...]]:
+    """Passages of each question, from the store or the retriever."""
     queries = [query_of(plan, question) for question in questions]
     keys = [key_of_passages(retriever, query, plan.top_k) for query in queries]
     of_key = dict(zip(keys, queries, strict=True))
@@ -107,6 +112,7 @@ def fit(
     store: Store,
     progress: Progress,
 ) -> list[FittedPrompt]:
+    """The prompt of each question, with as much of the passages as fits the model's window."""
     keys = [key_of_prompt(plan, adapter, q, p) for q, p in zip(questions, passages, strict=True)]
     of_key = dict(zip(keys, zip(questions, passages, strict=True), strict=True))
 
@@ -127,6 +133,7 @@ def fit(
 def answer(
     plan: TaskPlan, prompts: Sequence[FittedPrompt], adapter: ModelAdapter, store: Store, progress: Progress
 ) -> list[Answer]:
+    """The answer to each prompt, from the store or the model."""
     keys = [key_of_answer(plan, adapter, prompt.text) for prompt in prompts]
     requests = {
         key: Request(key, prompt.text, prompt.tokens, plan.decoding, seed_of(key))

@@ -38,6 +38,7 @@ Encoder = Callable[[Sequence[str]], "np.ndarray"]
 
 
 def is_leaked(kinds: Iterable[str]) -> bool:
+    """Whether any of a question's kinds of leakage counts as such; a shared document alone does not."""
     return bool(set(kinds) - {"document"})
 
 

@@ -76,6 +76,7 @@ class Trained:
 
 
 def is_main_process() -> bool:
+    """Whether this process is the one that writes and prints."""
     return os.environ.get("RANK", "0") == "0"
 
 

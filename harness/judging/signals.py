@@ -62,6 +62,7 @@ def words(text: str) -> list[str]:
 
 
 def content_words(text: str) -> set[str]:
+    """The words of a text that carry content, in lower case."""
     return {word for word in words(text) if word not in _STOP}
 
 

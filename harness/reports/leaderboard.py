@@ -15,7 +15,7 @@ from harness.files import JsonObject
 from harness.measures import CLEAN, measure_of
 from harness.reports.stored import StoredRun
 from harness.statistics import bootstrap_interval, length_controlled_difference, mean, paired_difference
-from harness.tables import markdown_table
+from harness.tables import markdown_table, signed
 
 __all__ = ["render_leaderboard"]
 
@@ -195,7 +195,7 @@ def _difference(baseline: StoredRun, name: str) -> Callable[[StoredRun], str]:
             return "–"
         values, base, clusters = zip(*pairs, strict=True)
         difference, interval = paired_difference(values, base, clusters)
-        return f"{difference:+.2f}" + (f" [{interval.low:+.2f}, {interval.high:+.2f}]" if interval else "")
+        return signed(difference) + (f" [{signed(interval.low)}, {signed(interval.high)}]" if interval else "")
 
     return cell
 
@@ -218,7 +218,7 @@ def _length_controlled(baseline: StoredRun, name: str) -> Callable[[StoredRun], 
         difference = length_controlled_difference(
             *([v for v in column if v is not None] for column in zip(*known, strict=True))
         )
-        return "–" if difference is None else f"{difference:+.2f}"
+        return "–" if difference is None else signed(difference)
 
     return cell
 

@@ -18,6 +18,7 @@ _PLAIN_EVERY = 20.0  # seconds between two plain lines of one stage
 
 
 def make_progress() -> Progress:
+    """Bars on a terminal; lines elsewhere."""
     return _BarProgress() if sys.stderr.isatty() else _PlainProgress()
 
 

@@ -11,4 +11,5 @@ _WORD = re.compile(r"[^\W_]+")
 
 
 def words(text: str) -> list[str]:
+    """The words of a text, as both BM25 libraries index them."""
     return _WORD.findall(text.casefold())

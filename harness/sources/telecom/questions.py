@@ -13,6 +13,7 @@ tried; a world too small for the number asked for raises `DataError`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import combinations
 
 from harness.errors import DataError
@@ -80,9 +81,8 @@ def _question(
     facts: Sequence[Fact],
     mentioned: Sequence[tuple[Entity, str]],
     side_facts: Sequence[Fact] = (),
-    identity: str = "",
 ) -> Question:
-    identity = identity or "+".join(sorted(f.id for f in (*side_facts, *facts)))
+    identity = "+".join(sorted(f.id for f in (*side_facts, *facts)))
     spans: list[Span] = [entity.spans[name] for entity, name in mentioned if name in entity.spans]
     documents = tuple(dict.fromkeys(entity.document.id for entity, _ in mentioned))
     return Question(
@@ -180,9 +180,8 @@ def _comparison(draw: _Draw) -> Question | None:
     text = compare.question.format(a=first.name, b=second.name)
     identity = "+".join(sorted((won.id, lost.id)))
     mentioned = [(first, name), (second, name)]
-    return _question(
-        "comparison", text, [choice.statement, winner.name], [choice], mentioned, [won, lost], identity=identity
-    )
+    question = _question("comparison", text, [choice.statement, winner.name], [choice], mentioned, [won, lost])
+    return replace(question, id=f"comparison:{identity}")  # by the two facts; the choice follows from them
 
 
 def _unanswerable(draw: _Draw) -> Question | None:
