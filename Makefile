@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo test check format bench docs coverage clean
+.PHONY: demo test check format bench mutants docs coverage clean
 
 demo: $(VENV)/ready
 	$(BIN)/harness eval --task telecom --model smollm2-135m --limit 40
@@ -28,6 +28,10 @@ format: $(VENV)/ready-to-test
 bench: $(VENV)/ready-to-test
 	$(BIN)/pytest benchmarks --benchmark-enable --benchmark-only --benchmark-group-by=group
 
+# Not part of the tests: about an hour. `make mutants MUTANTS="--number 20 --only harness/judging"` is quicker.
+mutants: $(VENV)/ready-to-test
+	$(BIN)/python -m benchmarks.mutants $(MUTANTS)
+
 docs: $(VENV)/ready
 	$(BIN)/python docs/generate_cli.py
 
@@ -35,7 +39,7 @@ coverage: $(VENV)/ready-to-test
 	$(BIN)/pytest --cov --cov-report=term
 
 clean:
-	rm -rf $(VENV) results .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) results .mypy_cache .ruff_cache .pytest_cache .hypothesis mutants.jsonl
 
 # torch first and pinned: left to resolve itself, it can come with gigabytes of GPU libraries. The two models come
 # without their dependencies, which would compile an inference engine that is not used here.
