@@ -43,9 +43,8 @@ def page() -> str:
     lines = [
         "# Command line",
         "",
-        "Made by `make docs` from the parser; do not edit. `_` and `-` in flags are the same.",
-        "Exit codes: 0 done; 1 a check found something; 2 something you can put right, one line each; 130 stopped by",
-        "hand.",
+        "Generated from the parser by `make docs`; do not edit. `_` and `-` are interchangeable in flags.",
+        "Exit codes: 0 success; 1 a check found something; 2 something you can fix, one line each; 130 interrupted.",
     ]
     seen: set[int] = set()
     for name, command in commands.choices.items():

@@ -2,7 +2,7 @@
 parser does not leave this package. Heavy imports wait for `run`.
 
 Flags are lm-eval's where the idea is the same; `--include-path` and `--include_path` are the same flag.
-Exit codes: 0 done; 1 a check found something; 2 something the user can put right, one line each; 130 stopped by hand.
+Exit codes: 0 success; 1 a check found something; 2 something the user can fix, one line each; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def make_parser() -> argparse.ArgumentParser:
     """The parser of all commands."""
     parser = argparse.ArgumentParser(
         prog="harness",
-        description="Does fine-tuning help my RAG system, how sure are we, and if not, why?",
+        description="Does fine-tuning help my RAG system? How sure are we? And if it does not help, why?",
         epilog="Start with: harness eval --task telecom --model smollm2-135m --limit 40",
     )
     parser.add_argument("--version", action="version", version=f"harness {__version__}")

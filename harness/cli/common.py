@@ -35,14 +35,14 @@ def add_include_path(parser: argparse._ActionsContainer) -> None:
         type=Path,
         default=[],
         metavar="DIR",
-        help="a folder with your own tasks/, models/, judges/ or leaderboards/; its entries win over shipped ones "
-        "(may be given several times)",
+        help="a folder with your own tasks/, models/, judges/ or leaderboards/; its entries override the shipped "
+        "ones (may be given several times)",
     )
 
 
 def add_store(parser: argparse._ActionsContainer) -> None:
     """Adds the options of the store."""
-    parser.add_argument("--store", type=Path, metavar="FILE", help="the store (default: in the cache folder)")
+    parser.add_argument("--store", type=Path, metavar="FILE", help="the store file (default: in the cache folder)")
 
 
 def add_device(parser: argparse._ActionsContainer) -> None:
@@ -56,7 +56,7 @@ def add_cost_limit(parser: argparse._ActionsContainer) -> None:
         "--cost_limit",
         type=float,
         metavar="SUM",
-        help="stop before API models cost more than this, by their entries' prices",
+        help="stop before API calls cost more than SUM, by the prices in the model entries",
     )
 
 

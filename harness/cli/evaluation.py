@@ -25,9 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["add"]
 
-_DESCRIPTION = """Retrieves, asks the model, judges its answers and writes a run folder, for each task, model and arm.
-Whatever is stored already is not computed again: the same command a second time takes seconds, and a stopped one
-resumes."""
+_DESCRIPTION = """For each task, model and arm: retrieves, generates answers, judges them and writes a run folder. Whatever is
+already stored is not computed again: repeating a command takes seconds, and an interrupted one resumes."""
 
 
 def add(commands: Subparsers) -> None:
@@ -51,34 +50,39 @@ def _add_what(group: argparse._ArgumentGroup) -> None:
         metavar="K=V,…",
         help="with --model hf: pretrained=, revision=, peft=, dtype=, load_in_4bit=, …",
     )
-    group.add_argument("--arm", nargs="+", default=["rag"], metavar="ARM", help="rag (default), closed_book, oracle")
+    group.add_argument(
+        "--arm", nargs="+", default=["rag"], metavar="ARM", help="rag, closed_book, oracle (default: rag)"
+    )
     group.add_argument("--judge", metavar="NAME", help="a judge entry (default: the task's own)")
     group.add_argument(
-        "--data", type=Path, metavar="DIR", help="read the task from this data pack, not from its source"
+        "--data", type=Path, metavar="DIR", help="read the task from this data pack instead of its source"
     )
     group.add_argument(
-        "--limit", "-L", metavar="N", help="only the first N questions, or a share below 1; for trying out"
+        "--limit",
+        "-L",
+        metavar="N",
+        help="evaluate only the first N questions, or this share of them if below 1; for testing",
     )
     group.add_argument(
-        "--gen_kwargs", metavar="K=V,…", help="over the task's: max_gen_toks=, temperature=, do_sample=, top_p="
+        "--gen_kwargs", metavar="K=V,…", help="override the task's: max_gen_toks=, temperature=, do_sample=, top_p="
     )
-    group.add_argument("--seed", type=int, default=0, help="for sampled answers (default 0)")
+    group.add_argument("--seed", type=int, default=0, help="seed for sampled answers (default: 0)")
 
 
 def _add_how(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--batch_size", "-b", metavar="N|auto", help="prompts at a time (default: the entry's)")
+    group.add_argument("--batch_size", "-b", metavar="N|auto", help="prompts per batch (default: the entry's)")
     add_cost_limit(group)
     group.add_argument(
         "--adaptive_repeats",
         type=float,
         metavar="RATE",
-        help="with several models: stop the judge's repeats when which model is better than the first can change at "
-        "most at this error rate, such as 0.05",
+        help="with several models: stop the judge's repeats once the sign of each difference from the first model can no "
+        "longer change at this error rate, e.g. 0.05",
     )
     group.add_argument(
         "--no_gate",
         action="store_true",
-        help="answer with a LoRA checkpoint even if the gate finds that it does nothing or is broken",
+        help="evaluate a LoRA checkpoint even if the gate finds that it has no effect or is broken",
     )
     add_device(group)
     add_output_path(group, "for run folders", "results")

@@ -18,14 +18,19 @@ def add(commands: Subparsers) -> None:
         "fetch",
         help="fetch data and weights for a machine without a network",
         description="Writes DIR/data/TASK (a data pack, for --data) and DIR/models/MODEL (a folder, for --model hf "
-        "--model_args pretrained=DIR/models/MODEL). Copied to a machine without a network they give the same digests "
-        "and so the same results.",
+        "--model_args pretrained=DIR/models/MODEL). Copied to a machine without a network, they give the same digests "
+        "and therefore the same results.",
     )
     parser.add_argument("--task", "--tasks", "-t", nargs="+", default=[], metavar="NAME", help="tasks, groups or tags")
     parser.add_argument(
-        "--model", "-M", nargs="+", default=[], metavar="NAME", help="model entries; of a LoRA entry its base"
+        "--model",
+        "-M",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="model entries; for a LoRA entry, its base is fetched",
     )
-    parser.add_argument("--to", type=Path, required=True, metavar="DIR", help="where to write")
+    parser.add_argument("--to", type=Path, required=True, metavar="DIR", help="the folder to write to")
     add_include_path(parser)
     parser.set_defaults(run=run)
 

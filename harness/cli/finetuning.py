@@ -22,19 +22,19 @@ if TYPE_CHECKING:
 
 __all__ = ["add"]
 
-_DESCRIPTION = """Trains a LoRA checkpoint for each number of samples: nested subsets of the task's fine-tuning pool,
-which is never evaluated on; loss on the answers alone. What is trained already is left as it is; a stopped training
+_DESCRIPTION = """Trains a LoRA checkpoint for each number of samples, on nested subsets of the task's fine-tuning pool,
+which is never evaluated on. The loss is on the answers alone. Finished checkpoints are kept; interrupted training
 resumes. On several GPUs: accelerate launch -m harness finetune …"""
 
 _NUMBERS: dict[str, tuple[type, str]] = {
     "epochs": (float, "passes over the pairs"),
-    "batch_size": (int, "pairs a forward pass and process"),
-    "gradient_accumulation": (int, "batches an optimiser step; times --batch_size it is the effective batch"),
-    "learning_rate": (float, "its peak"),
-    "lora_r": (int, "rank"),
-    "lora_alpha": (int, "default: twice the rank"),
-    "lora_dropout": (float, "share of inputs dropped before A"),
-    "max_length": (int, "tokens of prompt and answer; passages are dropped until they fit"),
+    "batch_size": (int, "pairs per forward pass and process"),
+    "gradient_accumulation": (int, "batches per optimiser step; the effective batch is this times --batch_size"),
+    "learning_rate": (float, "peak learning rate"),
+    "lora_r": (int, "LoRA rank"),
+    "lora_alpha": (int, "LoRA alpha (default: twice the rank)"),
+    "lora_dropout": (float, "dropout on the input of A"),
+    "max_length": (int, "tokens in prompt and answer; passages are dropped until they fit"),
 }
 _DEFAULT_OUTPUT = "checkpoints"
 
@@ -46,10 +46,10 @@ def add(commands: Subparsers) -> None:
     _add_knobs(parser.add_argument_group("knobs"))
     how = parser.add_argument_group("how")
     add_device(how)
-    add_output_path(how, "checkpoints go to DIR/TASK/MODEL-METHOD-N", _DEFAULT_OUTPUT)
-    how.add_argument("--overwrite", action="store_true", help="replace checkpoints of other settings")
+    add_output_path(how, "checkpoints are written to DIR/TASK/MODEL-METHOD-N", _DEFAULT_OUTPUT)
+    how.add_argument("--overwrite", action="store_true", help="replace checkpoints trained with other settings")
     how.add_argument(
-        "--plain", action="store_true", help="train a base without a chat template, in the plain form of docs"
+        "--plain", action="store_true", help="train a base without a chat template on plain prompts (add-a-model.md)"
     )
     add_include_path(how)
     parser.set_defaults(run=run)
@@ -61,18 +61,25 @@ def _add_what(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--task", "-t", required=True, metavar="NAME", help="a task entry")
     group.add_argument("--model", "-M", required=True, metavar="NAME", help="the base: a model entry")
     group.add_argument(
-        "--samples", nargs="+", metavar="N", help="numbers of pairs, as 200,500,1000 (default: the task's sizes)"
+        "--samples", nargs="+", metavar="N", help="numbers of pairs, e.g. 200,500,1000 (default: the task's sizes)"
     )
-    group.add_argument("--method", choices=("lora", "qlora"), default="lora", help="qlora: on the base in 4 bits (NF4)")
+    group.add_argument(
+        "--method",
+        choices=("lora", "qlora"),
+        default="lora",
+        help="lora, or qlora: on the base in 4 bits (NF4) (default: lora)",
+    )
     group.add_argument(
         "--format",
         choices=FORMATS,
         default="qa",
-        help="what the model sees of a pair: qa (default; the question alone), rag (with retrieved passages), "
-        "rag_distractors (gold among distractors, every fifth without gold)",
+        help="prompt format: qa (the question alone; default), rag (with retrieved passages), rag_distractors (gold "
+        "passages among distractors; every fifth pair without gold)",
     )
     group.add_argument("--data", type=Path, metavar="DIR", help="read the task from this data pack")
-    group.add_argument("--seed", type=int, default=0, help="draws the pairs and everything random (default 0)")
+    group.add_argument(
+        "--seed", type=int, default=0, help="seed for the choice of pairs and everything else random (default: 0)"
+    )
 
 
 def _add_knobs(group: argparse._ArgumentGroup) -> None:
@@ -80,19 +87,21 @@ def _add_knobs(group: argparse._ArgumentGroup) -> None:
 
     defaults = asdict(TrainingSettings())
     for name, (kind, text) in _NUMBERS.items():
-        default = "" if defaults[name] is None else f" (default {defaults[name]:g})"
+        default = "" if defaults[name] is None else f" (default: {defaults[name]:g})"
         group.add_argument(f"--{name}", type=kind, metavar="N", help=text + default)
     group.add_argument(
-        "--target_modules", metavar="A,B", help="modules that get LoRA layers (default all-linear: all but the head)"
+        "--target_modules",
+        metavar="A,B",
+        help="modules that get LoRA layers (default: all-linear, every linear layer but the head)",
     )
-    group.add_argument("--gradient_checkpointing", action="store_true", help="less memory, more time")
+    group.add_argument("--gradient_checkpointing", action="store_true", help="use less memory and more time")
     group.add_argument(
         "--sweep",
         nargs="+",
         default=[],
         metavar="K=A,B",
-        help="try a grid, as lora_r=8,16 epochs=1,3; chosen by the loss on a tenth of the pairs that is held out, "
-        "then trained on all of them",
+        help="grid search, e.g. lora_r=8,16 epochs=1,3: the best by loss on a held-out tenth of the pairs is trained on "
+        "all of them",
     )
 
 
@@ -101,7 +110,7 @@ def _sizes(values: list[str] | None) -> list[int] | None:
         return None
     sizes = names_of(values)
     if wrong := [size for size in sizes if not size.isascii() or not size.isdigit() or int(size) < 1]:
-        raise UsageError(f"--samples {wrong[0]}: give whole numbers from 1, as 200,500,1000")
+        raise UsageError(f"--samples {wrong[0]}: give whole numbers from 1, e.g. 200,500,1000")
     return [int(size) for size in sizes]
 
 

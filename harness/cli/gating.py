@@ -17,11 +17,13 @@ def add(commands: Subparsers) -> None:
     parser = commands.add_parser(
         "gate",
         help="check LoRA checkpoints before they are evaluated",
-        description="Compares each checkpoint with its base: files whole, base and tokenizer those of training, every "
-        "tensor present and none of them zero, NaN or too large; loaded: logits other than the base's, merged and "
-        "unmerged agree. Exit code 1 and a line for each fault when there are any.",
+        description="Compares each checkpoint with its base: complete files, the base and tokenizer of training, every "
+        "tensor present and none of them zero, NaN or too large; once loaded, logits that differ from the base's, and "
+        "agreement between merged and unmerged layers. Exits with 1 and one line per fault if there are any.",
     )
-    parser.add_argument("--task", "-t", required=True, metavar="NAME", help="whose checkpoints ({task} in their path)")
+    parser.add_argument(
+        "--task", "-t", required=True, metavar="NAME", help="the task whose checkpoints to check ({task} in their path)"
+    )
     parser.add_argument("--model", "-M", nargs="+", required=True, metavar="NAME", help="LoRA model entries")
     add_device(parser)
     add_include_path(parser)
@@ -40,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
     for name in names_of(options.model):
         model = session.catalog.resolved_model(name)
         if model.base is None:
-            raise UsageError(f"--model {name}: is not a LoRA checkpoint; the gate is for these")
+            raise UsageError(f"--model {name}: is not a LoRA checkpoint; the gate checks nothing else")
         adapter = build_model(model, options.task, session.resources, ModelOptions(device=options.device, gate=False))
         if not isinstance(adapter, Gated):
             raise UsageError(f"--model {name}: its engine has no gate")

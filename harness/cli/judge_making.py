@@ -23,12 +23,12 @@ def add(commands: Subparsers) -> None:
     steps = commands.add_parser(
         "judge-steps",
         help="let a judge's model write its evaluation steps",
-        description="Asks the judge's model, once, for the steps by which to score each criterion, and prints them as "
-        "the block that the entry needs, with their hash. Read them before you judge by them.",
+        description="Asks the judge's model, once, for the steps for scoring each criterion, and prints them as the block "
+        "that the entry needs, with their hash. Review them before you use them.",
     )
     steps.add_argument("name", metavar="JUDGE", help="a geval judge entry")
     steps.add_argument("--criterion", nargs="+", default=[], metavar="NAME", help="criteria (default: all)")
-    steps.add_argument("--write", action="store_true", help="put the block at the end of the entry's file")
+    steps.add_argument("--write", action="store_true", help="append the block to the entry's file")
     add_cost_limit(steps)
     add_device(steps)
     add_include_path(steps)
@@ -36,16 +36,19 @@ def add(commands: Subparsers) -> None:
 
     fit = commands.add_parser(
         "fit-judge",
-        help="fit a calibrated judge to people's judgements",
-        description="Weighs cheap signals of agreement with the reference by a logistic regression on human "
-        "judgements, and writes the judge's entry. Questions of the data sets that a card reports on are left out.",
+        help="fit a calibrated judge to human judgements",
+        description="Weights cheap signals of agreement with the reference by a logistic regression on human judgements, "
+        "and writes the judge's entry. Questions in the data sets that a card reports on are left out.",
     )
     fit.add_argument("name", metavar="JUDGE", help="the new entry's name")
-    fit.add_argument("--data", type=Path, required=True, metavar="DIR", help="holds evouna_nq.jsonl")
-    fit.add_argument("--rows", type=int, metavar="N", help="to fit on (default all)")
-    fit.add_argument("--seed", type=int, default=0, help="draws the rows (default 0)")
+    fit.add_argument("--data", type=Path, required=True, metavar="DIR", help="a folder that holds evouna_nq.jsonl")
+    fit.add_argument("--rows", type=int, metavar="N", help="rows to fit on (default: all)")
+    fit.add_argument("--seed", type=int, default=0, help="seed for drawing the rows (default: 0)")
     fit.add_argument(
-        "--task", default="telecom", metavar="NAME", help="of a synthetic world, to plant errors in (default telecom)"
+        "--task",
+        default="telecom",
+        metavar="NAME",
+        help="a task of a synthetic world, to plant errors in (default: telecom)",
     )
     add_output_path(fit, "for the entry", "judges")
     add_include_path(fit)
@@ -61,9 +64,9 @@ def write_steps(options: argparse.Namespace) -> int:
 
     path = catalog_of(options).path_of("judge", options.name)
     if options.write and "_catalog" in path.parts:
-        raise UsageError(f"{path}: is inside the installed package; copy the entry to a folder of yours")
+        raise UsageError(f"{path}: is inside the installed package; copy the entry to your own folder")
     if options.write and "criteria" in yaml.safe_load(path.read_text(encoding="utf-8")):
-        raise UsageError(f"{path}: has a `criteria` block of its own; leave out --write and put the steps in by hand")
+        raise UsageError(f"{path}: already has a `criteria` block; omit --write and insert the steps by hand")
     block = write_judge_steps(
         options.name,
         criteria=options.criterion,
@@ -75,7 +78,7 @@ def write_steps(options: argparse.Namespace) -> int:
     print(text, end="")
     if options.write:
         write_atomically(path, path.read_text(encoding="utf-8").rstrip("\n") + "\n" + text)
-        print(f"harness: written to {path}; read the steps before you judge by them")
+        print(f"harness: written to {path}; review the steps before you use them")
     return 0
 
 

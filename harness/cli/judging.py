@@ -31,9 +31,9 @@ def add(commands: Subparsers) -> None:
 def _add_judge(commands: Subparsers) -> None:
     parser = commands.add_parser(
         "judge",
-        help="judge finished runs again, by another judge",
-        description="Reads run folders that `harness eval` wrote, scores their answers by another judge and writes a "
-        "run folder for each. No generator is loaded and nothing is retrieved.",
+        help="judge finished runs with another judge",
+        description="Reads run folders that `harness eval` wrote, scores their answers with another judge and writes "
+        "a run folder for each. No generator is loaded and nothing is retrieved.",
     )
     parser.add_argument("run_folder", nargs="+", type=Path, metavar="RUN", help="results/MODEL/TASK-ARM-ID")
     parser.add_argument("--judge", required=True, metavar="NAME", help="a judge entry")
@@ -49,29 +49,29 @@ def _add_audit(commands: Subparsers) -> None:
     parser = commands.add_parser(
         "audit",
         help="write a judge's card: how good is it?",
-        description="Compares a judge with people (--data), plants errors, pads answers, tries to talk it over, and "
-        "measures its repeats; writes judges/cards/NAME.md and NAME.json. What was asked before comes from the store.",
+        description="Compares a judge with people (--data), plants errors, pads answers, attempts prompt injection, and "
+        "measures its repeats; writes judges/cards/NAME.md and NAME.json. Stored scores are reused.",
     )
     parser.add_argument("name", metavar="JUDGE", help="a judge entry")
     parser.add_argument(
         "--data", type=Path, metavar="DIR", help="human judgements: evouna_nq.jsonl, openqa_eval_nq301.jsonl, …"
     )
     numbers = {
-        "rows": "rows of each right-or-wrong set",
+        "rows": "rows from each right-or-wrong data set",
         "pairs": "pairs of answers",
         "planted": "questions to plant errors in",
-        "injected": "answers to attack with",
+        "injected": "wrong answers to append attacks to",
     }
     for name, what in numbers.items():
         parser.add_argument(
-            f"--{name}", type=int, default=_EXTENT[name], metavar="N", help=f"{what} (default {_EXTENT[name]})"
+            f"--{name}", type=int, default=_EXTENT[name], metavar="N", help=f"{what} (default: {_EXTENT[name]})"
         )
-    parser.add_argument("--seed", type=int, default=0, help="draws all of these (default 0)")
+    parser.add_argument("--seed", type=int, default=0, help="seed for drawing all of these (default: 0)")
     parser.add_argument(
         "--task",
         default="telecom",
         metavar="NAME",
-        help="of a synthetic world, whose facts are known (default telecom)",
+        help="a task of a synthetic world, whose facts are known (default: telecom)",
     )
     add_cost_limit(parser)
     add_device(parser)

@@ -17,7 +17,9 @@ _KINDS = ("tasks", "groups", "tags", "models", "judges", "leaderboards")
 
 def add(commands: Subparsers) -> None:
     """Adds the command and its options."""
-    parser = commands.add_parser("list", aliases=["ls"], help="list entries", description="Lists entries by name.")
+    parser = commands.add_parser(
+        "list", aliases=["ls"], help="list entries", description="Lists the entries of one kind."
+    )
     parser.add_argument("kind", choices=_KINDS)
     add_include_path(parser)
     parser.set_defaults(run=run)

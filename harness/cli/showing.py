@@ -19,7 +19,7 @@ def add(commands: Subparsers) -> None:
     """Adds the command and its options."""
     parser = commands.add_parser(
         "show",
-        help="show one entry, resolved",
+        help="show one entry, fully resolved",
         description="Prints an entry with its includes merged, its base filled in and its defaults written out.",
     )
     parser.add_argument("kind", choices=_KINDS)

@@ -21,8 +21,8 @@ def add(commands: Subparsers) -> None:
     parser = commands.add_parser(
         "validate",
         help="check all entries",
-        description="Checks every entry: keys, types, template slots, references between entries. Exit code 1 and one "
-        "line for each mistake when there are any.",
+        description="Checks every entry: keys, types, template slots, references between entries. Exits with 1 and one "
+        "line per mistake if there are any.",
     )
     parser.add_argument(
         "--deep",
@@ -30,7 +30,7 @@ def add(commands: Subparsers) -> None:
         help="also, for each task: load its rows, retrieve for one question and render one prompt",
     )
     parser.add_argument("--data", type=Path, metavar="DIR", help="with --deep: the data pack of --task")
-    parser.add_argument("--task", metavar="NAME", help="with --deep: try this task alone")
+    parser.add_argument("--task", metavar="NAME", help="with --deep: check only this task")
     add_include_path(parser)
     parser.set_defaults(run=run)
 
