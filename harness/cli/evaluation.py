@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["add"]
 
-_DESCRIPTION = """For each task, model and arm: retrieves, generates answers, judges them and writes a run folder. Whatever is
-already stored is not computed again: repeating a command takes seconds, and an interrupted one resumes."""
+_DESCRIPTION = """For each task, model and arm: retrieves, generates answers, judges them and writes a run folder.
+Whatever is already stored is not computed again: repeating a command takes seconds, and an interrupted one resumes."""
 
 
 def add(commands: Subparsers) -> None:
@@ -76,8 +76,8 @@ def _add_how(group: argparse._ArgumentGroup) -> None:
         "--adaptive_repeats",
         type=float,
         metavar="RATE",
-        help="with several models: stop the judge's repeats once the sign of each difference from the first model can no "
-        "longer change at this error rate, e.g. 0.05",
+        help="with several models: stop the judge's repeats once the sign of each difference from the first model can "
+        "no longer change at this error rate, e.g. 0.05",
     )
     group.add_argument(
         "--no_gate",

@@ -100,8 +100,8 @@ def _add_knobs(group: argparse._ArgumentGroup) -> None:
         nargs="+",
         default=[],
         metavar="K=A,B",
-        help="grid search, e.g. lora_r=8,16 epochs=1,3: the best by loss on a held-out tenth of the pairs is trained on "
-        "all of them",
+        help="grid search, e.g. lora_r=8,16 epochs=1,3: the best by loss on a held-out tenth of the pairs is trained "
+        "on all of them",
     )
 
 

@@ -23,8 +23,8 @@ def add(commands: Subparsers) -> None:
     steps = commands.add_parser(
         "judge-steps",
         help="let a judge's model write its evaluation steps",
-        description="Asks the judge's model, once, for the steps for scoring each criterion, and prints them as the block "
-        "that the entry needs, with their hash. Review them before you use them.",
+        description="Asks the judge's model, once, for the steps for scoring each criterion, and prints them as the "
+        "block that the entry needs, with their hash. Review them before you use them.",
     )
     steps.add_argument("name", metavar="JUDGE", help="a geval judge entry")
     steps.add_argument("--criterion", nargs="+", default=[], metavar="NAME", help="criteria (default: all)")
@@ -37,8 +37,8 @@ def add(commands: Subparsers) -> None:
     fit = commands.add_parser(
         "fit-judge",
         help="fit a calibrated judge to human judgements",
-        description="Weights cheap signals of agreement with the reference by a logistic regression on human judgements, "
-        "and writes the judge's entry. Questions in the data sets that a card reports on are left out.",
+        description="Weights cheap signals of agreement with the reference by a logistic regression on human "
+        "judgements, and writes the judge's entry. Questions in the data sets that a card reports on are left out.",
     )
     fit.add_argument("name", metavar="JUDGE", help="the new entry's name")
     fit.add_argument("--data", type=Path, required=True, metavar="DIR", help="a folder that holds evouna_nq.jsonl")

@@ -49,8 +49,8 @@ def _add_audit(commands: Subparsers) -> None:
     parser = commands.add_parser(
         "audit",
         help="write a judge's card: how good is it?",
-        description="Compares a judge with people (--data), plants errors, pads answers, attempts prompt injection, and "
-        "measures its repeats; writes judges/cards/NAME.md and NAME.json. Stored scores are reused.",
+        description="Compares a judge with people (--data), plants errors, pads answers, attempts prompt injection, "
+        "and measures its repeats; writes judges/cards/NAME.md and NAME.json. Stored scores are reused.",
     )
     parser.add_argument("name", metavar="JUDGE", help="a judge entry")
     parser.add_argument(

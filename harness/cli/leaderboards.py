@@ -15,8 +15,9 @@ def add(commands: Subparsers) -> None:
     parser = commands.add_parser(
         "leaderboard",
         help="regenerate a leaderboard's markdown",
-        description="Takes the runs that the entry names from the results folder, stores each in compact form beside the "
-        "entry, and writes NAME.md there. If the entry is inside an installed package, the files go to ./leaderboards.",
+        description="Takes the runs that the entry names from the results folder, stores each in compact form beside "
+        "the entry, and writes NAME.md there. If the entry is inside an installed package, the files go to "
+        "./leaderboards.",
     )
     parser.add_argument("name", nargs="+")
     parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if NAME.md is stale")
