@@ -29,9 +29,12 @@ import time
 import tomllib
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
+from queue import SimpleQueue
+from threading import Lock
 from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -277,9 +280,9 @@ def sample(root: Path, rows: Sequence[Row], number: int, seed: int, only: str) -
             if path.startswith(only):
                 for mutant in mutants_of(path, (root / path).read_text(encoding="utf-8")):
                     piles.setdefault(mutant.change.operator, []).append((row, mutant))
-    dice = random.Random(seed)
+    rng = random.Random(seed)
     for _, pile in sorted(piles.items()):
-        dice.shuffle(pile)
+        rng.shuffle(pile)
     chosen: dict[tuple[str, int, int], tuple[Row, Mutant]] = {}
     for turn in zip_longest(*(pile for _, pile in sorted(piles.items()))):
         for row, mutant in filter(None, turn):
@@ -370,32 +373,62 @@ def table(results: Sequence[dict[str, Any]]) -> str:
     return "\n".join(["| group | killed | mutants |", "|---|---:|---:|", *lines, total])
 
 
+def survivors_of(report: Path) -> set[tuple[str, str]]:
+    """File and diff of the mutants that no test noticed."""
+    lines = map(json.loads, report.read_text(encoding="utf-8").splitlines())
+    return {(line["file"], line["diff"]) for line in lines if line["outcome"] == "survived"}
+
+
+def try_all(
+    chosen: Sequence[tuple[Row, Mutant]], deselect: Sequence[str], jobs: int, report: Path
+) -> list[dict[str, Any]]:
+    """Tries the mutants in `jobs` copies side by side and writes a line of the report for each as it ends."""
+    results: list[dict[str, Any]] = []
+    seconds: dict[Row, float] = {}
+    lock = Lock()
+    with tempfile.TemporaryDirectory() as folder, report.open("w", encoding="utf-8") as lines:
+        copies: SimpleQueue[Path] = SimpleQueue()
+        for job in range(jobs):
+            copies.put(copy_tree(ROOT, Path(folder) / str(job)))
+        first = copies.get()
+        for row in dict.fromkeys(row for row, _ in chosen):
+            seconds[row] = check_unchanged(first, row, deselect)
+        copies.put(first)
+
+        def attempt(pair: tuple[Row, Mutant]) -> None:
+            row, mutant = pair
+            copy = copies.get()
+            result = try_mutant(copy, row, mutant, deselect, 3 * jobs * seconds[row] + 10)
+            copies.put(copy)
+            with lock:
+                results.append(result)
+                lines.write(json.dumps(result, ensure_ascii=False) + "\n")
+                lines.flush()
+                print("{seconds:6.1f} s  {outcome}: {file}:{line}: {operator}".format(**result), flush=True)
+
+        with ThreadPoolExecutor(jobs) as pool:
+            for _ in pool.map(attempt, chosen):
+                pass
+    return results
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--number", type=int, default=200, help="mutants to try (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", default="", metavar="PREFIX", help="only sources whose path begins so")
-    parser.add_argument("--minutes", type=float, default=float("inf"), help="begin no mutant after this long")
+    parser.add_argument("--again", type=Path, metavar="FILE", help="only the survivors of an earlier report")
+    parser.add_argument("--jobs", type=int, default=1, help="mutants to try at a time (default: %(default)s)")
     parser.add_argument(
-        "--report", type=Path, default=Path("mutants.jsonl"), help="a line a mutant (default: %(default)s)"
+        "--report", type=Path, default=Path("mutants.jsonl"), help="a line for each mutant (default: %(default)s)"
     )
     arguments = parser.parse_args()
-    begin = time.monotonic()
     rows, deselect = read_config(ROOT, CONFIG)
     chosen = sample(ROOT, rows, arguments.number, arguments.seed, arguments.only)
-    results: list[dict[str, Any]] = []
-    seconds: dict[Row, float] = {}
-    with tempfile.TemporaryDirectory() as folder, arguments.report.open("w", encoding="utf-8") as report:
-        copy = copy_tree(ROOT, Path(folder))
-        for row, mutant in chosen:
-            if time.monotonic() - begin > 60 * arguments.minutes:
-                break
-            if row not in seconds:
-                seconds[row] = check_unchanged(copy, row, deselect)
-            results.append(try_mutant(copy, row, mutant, deselect, 3 * seconds[row] + 10))
-            report.write(json.dumps(results[-1], ensure_ascii=False) + "\n")
-            report.flush()
-            print("{seconds:6.1f} s  {outcome}: {file}:{line}: {operator}".format(**results[-1]), flush=True)
+    if arguments.again:
+        survived = survivors_of(arguments.again)
+        chosen = [(row, mutant) for row, mutant in chosen if (mutant.path, mutant.diff) in survived]
+    results = try_all(chosen, deselect, arguments.jobs, arguments.report)
     for result in results:
         if result["outcome"] == "survived":
             print("\n{file}:{line}: {operator}\n{diff}".format(**result))

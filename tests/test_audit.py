@@ -27,7 +27,7 @@ from harness.digests import digest_of
 from harness.entries.catalog import Catalog
 from harness.errors import DataError
 from harness.judging.facts import FactsJudge
-from harness.records import JudgeItem, Passage, Query, Question, Score
+from harness.records import Fact, JudgeItem, Passage, Query, Question, Score
 from harness.sources.telecom.source import TelecomWorld
 from harness.statistics import (
     auc,
@@ -69,6 +69,14 @@ def test_variance_components_by_hand() -> None:
     assert variance_components([[1, 3], [5, 7]]) == (7.0, 2.0)
     assert variance_components([[1.0], [3.0]]) == (2.0, None)
     assert variance_components([[1, 2]]) == (None, None)
+
+
+def test_variance_components_of_three_unequal_groups_by_hand() -> None:
+    """(1, 3), (5, 7), (9): sizes 2 2 1, grand mean 5; MSB = (2·9 + 2·1 + 16) / 2 = 18, MSW = 4 / 2 = 2,
+    n0 = (5 - 9/5) / 2 = 1.6, so between = (18 - 2) / 1.6 = 10."""
+    between, within = variance_components([[1, 3], [5, 7], [9]])
+    assert between == pytest.approx(10.0)
+    assert within == 2.0
 
 
 def test_a_difference_that_is_length_alone_vanishes_at_one_length() -> None:
@@ -374,6 +382,55 @@ def test_one_annotator_against_the_other_by_hand(store: Store) -> None:
     ]
     found = people.binary_agreement(rows, cached(store, lambda item: float(item.answer)))["annotators"]
     assert found == pytest.approx({"agree": 4 / 5, "auc": 5 / 6, "judge": 11 / 12})
+
+
+def binary(key: str, answer: str, right: bool) -> people.Binary:
+    return people.Binary(Case(key, Question(key, "Who?", ("aa bb",), cluster=key), answer), right, ())
+
+
+def test_the_correlation_with_length_is_taken_among_right_answers_and_among_wrong_ones(store: Store) -> None:
+    """Scores rise with length among the right answers and fall among the wrong ones; all together do neither."""
+    rows = [binary(f"r{n}", "a" * n, True) for n in (1, 2, 3)] + [binary(f"w{n}", "b" * n, False) for n in (1, 2, 3)]
+    asking = cached(store, lambda item: (1 + len(item.answer)) if item.answer[0] == "a" else (5 - len(item.answer)))
+    found = people.binary_agreement(rows, asking)["length_at_fixed_truth"]
+    assert found == pytest.approx({"right": 1.0, "wrong": -1.0})
+
+
+def test_a_judge_that_scores_nothing_still_has_the_baselines_beside_it(store: Store) -> None:
+    rows = [binary("r", "aa bb", True), binary("w", "cc", False)]
+    found = people.binary_agreement(rows, cached(store, lambda item: None))
+    assert (found["rows"], found["unscored"], found["judge"]) == (2, 2, None)
+    assert found["token_f1"]["auc"] == 1.0
+
+
+def test_pairs_that_people_call_equal_do_not_count_in_the_agreement_of_signs(store: Store) -> None:
+    """Four pairs; the judge scores by length. People: better (agrees), equal (left out), worse (differs), better with
+    answers of one length (a tie counts half): (1 + 0 + ½) / 3."""
+    rows = [("a", "aaa", 1.0), ("a", "aaaa", 0.0), ("a", "aa", -1.0), ("aa", "bb", 2.0)]
+    pairs = [
+        people.Pair(f"p{n}", binary(f"{n}a", first, True).case, binary(f"{n}b", second, True).case, "correctness",
+                    human, ())
+        for n, (first, second, human) in enumerate(rows)
+    ]  # fmt: skip
+    found = people.pairwise_agreement(pairs, cached(store, lambda item: float(len(item.answer))))
+    assert found["correctness"]["judge"]["signs"] == pytest.approx(0.5)
+
+
+def test_only_questions_whose_facts_have_a_value_are_perturbed() -> None:
+    def of(key: str, value: str, kind: str = "one_fact", answerable: bool = True) -> Question:
+        fact = Fact(key, "choice", value, f"The {key} is {value}.", ("yes", "no"))
+        return Question(key, "Q?", ("r",), kind=kind, answerable=answerable, facts=(fact,))
+
+    questions = [of("a", "yes"), of("b", ""), of("c", "no", "two_hop"), of("d", "no", answerable=False), of("e", "no")]
+    assert [each.question.id for each in perturbations.perturb(questions, 9, 0)] == ["a", "e"]
+    assert [each.question.id for each in perturbations.perturb(questions, 1, 0)] == ["a"]
+
+
+def test_a_vote_that_is_no_number_is_reported_with_its_key(tmp_path: Path) -> None:
+    path = write_people(tmp_path / "people") / "ragchecker_pairwise.jsonl"
+    path.write_text(path.read_text().replace('"annotator_scores": [1, 1]', '"annotator_scores": ["good", 1]', 1))
+    with pytest.raises(DataError, match="annotator_scores"):
+        people.read_pairs(path, 10, 0)
 
 
 def test_a_sample_is_drawn_by_seed_and_a_smaller_one_lies_within(tmp_path: Path) -> None:

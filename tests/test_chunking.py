@@ -54,6 +54,12 @@ def test_then_white_space_then_mid_word() -> None:
 
 def test_an_overlap_begins_with_a_whole_word() -> None:
     assert cut("aaaa bbbb cccc dddd", 11, overlap=6) == ["aaaa bbbb", "bbbb cccc", "cccc dddd"]
+    assert cut("aaaa bbbb cccc dddd", 11, overlap=5) == ["aaaa bbbb", "bbbb cccc", "cccc dddd"], "it begins at one"
+
+
+def test_a_boundary_exactly_at_the_half_is_taken_and_one_before_it_is_not() -> None:
+    assert cut("Aaa. bbbbbbbbb", 10) == ["Aaa.", "bbbbbbbbb"], "the sentence and its space are 5 of 10"
+    assert cut("Aa. bbbbbb ccc", 10) == ["Aa. bbbbbb", "ccc"], "4 of 10"
 
 
 def test_a_text_that_fits_is_one_chunk_and_an_empty_one_none() -> None:

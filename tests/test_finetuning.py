@@ -182,6 +182,32 @@ def test_distractors_stand_beside_the_gold_and_every_fifth_pair_or_so_has_none(b
     assert prompts == prompts_of("rag_distractors", adapter(base, tmp_path))
 
 
+class GoldShelf(Shelf):
+    """What the oracle finds: the gold documents that it is asked for."""
+
+    def search(self, queries: Any, top_k: int) -> list[list[Passage]]:
+        return [[Passage(d, 0, 4, "", f"<gold {d}>", 1, 0.0) for d in query.gold_document_ids] for query in queries]
+
+
+def test_the_oracle_is_asked_for_the_gold_documents_of_each_pair(base: Path, tmp_path: Path) -> None:
+    pool = [question(n, gold=f"d{n}") for n in range(40)]
+    passages = Passages(Shelf(False), GoldShelf(True), top_k=4, within_document=False, seed=0)
+    examples, _ = make_examples(pool, "rag_distractors", TEMPLATES, passages, adapter(base, tmp_path), 512)
+    with_gold = [n for n, example in enumerate(examples) if "<gold" in example.prompt]
+    assert all(f"<gold d{n}>" in examples[n].prompt and f"<d{n}>" not in examples[n].prompt for n in with_gold)
+    assert 25 <= len(with_gold) < 40
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [({}, []), ({"lora_alpha": 16}, []), ({"lora_alpha": 0}, ["lora_alpha"]), ({"epochs": 0}, ["epochs"])],
+)
+def test_settings_that_cannot_be_are_named(changes: dict[str, Any], said: list[str]) -> None:
+    problems = TrainingSettings(**changes).problems()
+    assert len(problems) == len(said)
+    assert all(name in problem for name, problem in zip(said, problems, strict=True))
+
+
 # ---- training -------------------------------------------------------------------------------------------------------
 
 QUICK = TrainingSettings(epochs=2, batch_size=4, learning_rate=5e-3, lora_r=4, max_length=256)

@@ -76,6 +76,12 @@ def test_a_panel_of_which_fewer_than_half_score_is_unscored(store: Store) -> Non
     assert (score.value, score.reason) == (None, "1 of 3 members gave a score")
 
 
+def test_half_the_members_are_enough_for_a_panels_score(store: Store) -> None:
+    members = [ScriptedJudge(["5"], name="a"), ScriptedJudge([""], name="b")]
+    (score, _), *_ = scored_by(PanelJudge("panel", members, 0.02), ["x"], store)
+    assert (score.value, score.reply) == (5.0, "a 5.00, b –; spread 0.00")
+
+
 def test_panels_of_other_members_are_other_judges() -> None:
     one, two = ScriptedJudge(["5"], name="a"), ScriptedJudge(["4"], name="b")
     three = ScriptedJudge(["4"], name="b", repeats=3)
@@ -267,6 +273,16 @@ def test_a_models_own_numbering_is_not_doubled() -> None:
     assert write_steps(model, criterion, []) == ["Read it.", "Compare.", "Mark."]
 
 
+def test_the_writer_of_steps_is_made_to_begin_a_list_and_told_what_a_judge_sees() -> None:
+    model = ScriptedAdapter(["Read it.\n2. Compare.\n3. Score."])
+    criterion = CriterionText("accuracy", "Accuracy", "Is it right?", {1: "no", 5: "yes"}, ("x",))
+    write_steps(model, criterion, ["reference"])
+    (request,) = model.requests
+    assert request.prompt.endswith("1.")
+    assert "1: no\n5: yes" in request.prompt
+    assert "the question, " in request.prompt
+
+
 WRITER = """
 model: writer
 description: Writes steps.
@@ -296,7 +312,7 @@ def test_a_model_writes_its_steps_into_the_entry(harness: Harness, own_judge: Pa
     assert "List the facts." in shown.out
     again = harness("judge-steps", "own", "--write", *flags)
     assert again.code == 2
-    assert "has a `criteria` block of its own" in again.err
+    assert "already has a `criteria` block" in again.err
 
 
 def test_steps_that_do_not_match_their_hash_are_refused(harness: Harness, own_judge: Path) -> None:

@@ -196,6 +196,17 @@ def test_a_run_kept_once_keeps_its_date(board: Harness, entries: Path) -> None:
     assert kept.read_bytes() == before
 
 
+def test_a_run_whose_values_changed_is_written_again(board: Harness, entries: Path) -> None:
+    board()
+    (kept, *_) = (entries / "leaderboards" / "results" / "zoo").glob("*.json")
+    before = kept.read_bytes()
+    run = json.loads(before)
+    run["measures"]["accuracy"] = [1.5] * len(run["measures"]["accuracy"])
+    kept.write_text(json.dumps(run))
+    assert "1 new or changed runs" in board().err
+    assert kept.read_bytes() == before
+
+
 def test_a_board_without_results_says_what_to_run(harness: Harness, entries: Path) -> None:
     done = harness("leaderboard", "zoo", "--include_path", str(entries))
     assert done.code == 2

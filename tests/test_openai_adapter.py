@@ -358,6 +358,12 @@ def test_the_endpoint_is_part_of_the_identity() -> None:
     assert "key" not in json.dumps({**one.identity, **one.description})
 
 
+def test_tokens_of_a_prompt_are_counted_from_its_bytes_rounded_up() -> None:
+    """Three bytes a token: 4 bytes are 2 tokens, the 6 bytes of "漢字" are 2."""
+    adapter = OpenAIAdapter("m", ApiSettings("gpt", "http://a/v1", None, 100))
+    assert adapter.count_tokens(["abcd", "漢字", ""]) == [2, 2, 0]
+
+
 def test_a_judges_form_ends_the_last_message() -> None:
     adapter = OpenAIAdapter("m", ApiSettings("gpt", "http://a/v1", None, 100))
     prompt = adapter.format_prompt([Message("user", "Mark it.")], "Accuracy (1-5): ")

@@ -329,6 +329,16 @@ def test_auto_batch_size_is_counted_on_a_cpu_and_bounded(base: Path, tmp_path: P
     giant = [Request("k", "p", 10**12, GREEDY)]
     assert model.batch_size(giant) == 1
     assert adapter(base, tmp_path, batch_size=3).batch_size(asked) == 3
+    assert model.batch_size([*asked, *giant]) == model.batch_size([*giant, *asked]) == 1, "the longest decides"
+
+
+def test_a_base_is_not_said_to_have_skipped_the_gate_and_a_checkpoint_is(
+    base: Path, lora: Path, tmp_path: Path
+) -> None:
+    skipped = "'gate': 'skipped'"
+    assert skipped not in str(adapter(base, tmp_path, gate=False).description)
+    assert skipped not in str(adapter(base, tmp_path, lora).description)
+    assert skipped in str(adapter(base, tmp_path, lora, gate=False).description)
 
 
 def test_a_lora_checkpoint_changes_the_answers_and_the_identity(base: Path, lora: Path, tmp_path: Path) -> None:
