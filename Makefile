@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo test check format bench mutants docs coverage clean
+.PHONY: demo test test-portable check format bench mutants docs coverage clean
 
 demo: $(VENV)/ready
 	$(BIN)/harness eval --task telecom --model smollm2-135m --limit 40
@@ -12,6 +12,14 @@ demo: $(VENV)/ready
 
 test: $(VENV)/ready-to-test
 	$(BIN)/pytest
+
+# What computes with torch, once more as other processors would: with no vector instructions of torch's own, with those
+# of processors before AVX-512, and on two cores (`make test` computes on one: tests/conftest.py).
+TORCH := $(BIN)/pytest -m 'torch and not slow and not gpu and not network'
+test-portable: $(VENV)/ready-to-test
+	ATEN_CPU_CAPABILITY=default $(TORCH)
+	ONEDNN_MAX_CPU_ISA=AVX2 MKL_ENABLE_INSTRUCTIONS=AVX2 $(TORCH)
+	OMP_NUM_THREADS=2 $(TORCH)
 
 check: $(VENV)/ready-to-test
 	$(BIN)/ruff check .

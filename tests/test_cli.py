@@ -242,6 +242,7 @@ def test_a_broken_pack_is_reported_by_file_and_line(harness: Harness, entries: P
     assert [re.search(r"qa\.jsonl:(\d+)", line)[1] for line in done.err.splitlines()] == ["5", "6", "6"]  # type: ignore[index]
 
 
+@pytest.mark.torch
 def test_a_lora_checkpoint_of_another_base_is_reported_with_both_names(
     harness: Harness, entries: Path, pack: Path, tmp_path: Path
 ) -> None:
@@ -256,6 +257,7 @@ def test_a_lora_checkpoint_of_another_base_is_reported_with_both_names(
     assert f"put on '{base}'" in line
 
 
+@pytest.mark.torch
 def test_a_local_model_with_a_lora_checkpoint_runs(harness: Harness, entries: Path, pack: Path, tmp_path: Path) -> None:
     base = make_model(tmp_path / "base")
     lora = make_lora(base, tmp_path / "lora")
@@ -267,6 +269,7 @@ def test_a_local_model_with_a_lora_checkpoint_runs(harness: Harness, entries: Pa
     assert list(Path("results/base-lora").rglob("results_animals_*.json"))
 
 
+@pytest.mark.torch
 def test_a_lora_entry_finds_the_checkpoint_of_its_task(
     harness: Harness, entries: Path, pack: Path, tmp_path: Path
 ) -> None:
@@ -384,6 +387,7 @@ def test_interrupted_by_hand_says_that_work_is_kept(harness: Harness, monkeypatc
     assert "the same command resumes" in done.err
 
 
+@pytest.mark.torch
 def test_the_main_job_with_the_embedded_model(harness: Harness) -> None:
     """The README's command, on two questions: real world, real index, real model, real judge; then again from the
     store."""

@@ -31,6 +31,8 @@ from tests.tiny import make_model
 
 Harness = Callable[..., Finished]
 
+pytestmark = pytest.mark.torch
+
 
 def question(number: int, gold: str = "d1") -> Question:
     return Question(f"q{number}", f"What is the number {number}?", (f"It is {number}.",), (gold,))

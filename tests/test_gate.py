@@ -24,6 +24,8 @@ from tests.conftest import TASK, Finished, write_entries, write_pack
 from tests.tiny import CHAT, make_lora, make_model
 
 Harness = Callable[..., Finished]
+
+pytestmark = pytest.mark.torch
 WEIGHTS = "adapter_model.safetensors"
 
 ENTRIES = {

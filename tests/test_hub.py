@@ -223,6 +223,7 @@ def test_a_gated_model_says_how_to_get_access(run: Run, hub: StandInHub) -> None
     assert "hf_secret" not in done.stderr + done.stdout
 
 
+@pytest.mark.torch
 def test_the_main_command_of_the_study(run: Run, tmp_path: Path) -> None:
     """`harness eval --task bioasq --model mistral-lora-500`: data set, base and judge from the hub, the checkpoint from
     its folder; a checkpoint that is not there says what is missing."""
@@ -238,6 +239,7 @@ def test_the_main_command_of_the_study(run: Run, tmp_path: Path) -> None:
     assert len(identity["lora"]) == 64
 
 
+@pytest.mark.torch
 def test_what_is_fetched_gives_the_same_results_without_a_network(run: Run, tmp_path: Path) -> None:
     online = run("eval", "--task", "bioasq", "--model", "mistral", "--device", "cpu", "--limit", "3", "-o", "online")
     assert online.returncode == 0, online.stderr

@@ -247,6 +247,7 @@ def test_errors_are_looked_for_in_documents_that_were_not_fitted_on() -> None:
     assert not facts[0] & facts[1]
 
 
+@pytest.mark.torch
 def test_the_shipped_calibrated_judge_needs_no_data(harness: Harness, entries: Path, pack: Path) -> None:
     flags = ["--include_path", str(entries), "--data", str(pack), "--judge", "calibrated"]
     done = harness("eval", "--task", "animals", "--model", "parrot", *flags)
@@ -383,6 +384,7 @@ def test_a_panel_with_the_facts_judge_finds_the_worlds_facts_again(harness: Harn
     assert found.read_bytes() == expected.read_bytes()
 
 
+@pytest.mark.torch
 def test_a_template_of_the_reference_is_applied_once(harness: Harness, entries: Path, pack: Path) -> None:
     task = TASK.replace("judge: marks", 'judge: marks\ndoc_to_target: "The answer is {{ references[0] }}."')
     write_entries(entries, tasks__animals=task)

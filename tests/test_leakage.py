@@ -122,6 +122,7 @@ def bioasq_questions() -> list[Question]:
     return [question(row["id"], row["question"], gold=row["id"]) for row in rows if len(row["question"].split()) >= 4]
 
 
+@pytest.mark.torch
 @pytest.mark.parametrize("questions", [telecom_questions, bioasq_questions])
 def test_of_planted_duplicates_at_least_95_percent_are_found(
     questions: Callable[[], list[Question]], shared_cache: Path
@@ -141,6 +142,7 @@ def test_of_planted_duplicates_at_least_95_percent_are_found(
         assert recall >= 0.95, f"{change.__name__}: {recall:.3f}"
 
 
+@pytest.mark.torch
 def test_of_real_questions_that_nobody_planted_few_are_called_leaked(shared_cache: Path) -> None:
     asked = bioasq_questions()
     encoder = embedded_encoder(shared_cache)

@@ -206,6 +206,7 @@ def requests(adapter: OpenAIAdapter, *texts: str, seeds: int = 1, **decoding: An
 FRANCE = "What is the capital of France? Answer with one word."
 
 
+@pytest.mark.torch
 def test_a_real_server_answers(make: Callable[..., OpenAIAdapter]) -> None:
     adapter = make()
     (answer,) = adapter.generate(requests(adapter, FRANCE))

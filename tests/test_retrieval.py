@@ -217,6 +217,7 @@ def test_closed_book_gets_nothing() -> None:
     assert NoRetriever().search([Query("a"), Query("b")], 5) == [[], []]
 
 
+@pytest.mark.torch
 def test_minilm_from_its_package_finds_by_meaning(tmp_path: Path) -> None:
     from harness.extras import package_folder
     from harness.retrieval.dense import SentenceEncoder

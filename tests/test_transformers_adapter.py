@@ -34,6 +34,8 @@ from harness.store import Store
 from tests.conftest import Silent
 from tests.tiny import make_lora, make_model
 
+pytestmark = pytest.mark.torch
+
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
