@@ -10,8 +10,9 @@ demo: $(VENV)/ready
 	$(BIN)/harness eval --task telecom --model smollm2-135m --limit 40
 	$(BIN)/harness leaderboard telecom
 
+# Two processes, one thread each; a file stays in one of them, so that what its tests share is made once.
 test: $(VENV)/ready-to-test
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2 --dist loadfile
 
 # What computes with torch, once more as other processors would: with no vector instructions of torch's own, with those
 # of processors before AVX-512, and on two cores (`make test` computes on one: tests/conftest.py).
