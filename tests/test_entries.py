@@ -48,9 +48,9 @@ def test_bare_yes_and_no_and_digits_are_refused_with_the_reason(tmp_path: Path) 
     )
     lines = mistakes(tmp_path, tasks__animals=broken, judges__marks=JUDGE)
     assert len(lines) == 3
-    assert "revision: must be text and is the number 1111111111" in lines[0]
+    assert "revision: must be text, but YAML reads bare digits as the number 1111111111" in lines[0]
     assert "put it in quotes" in lines[0]
-    assert "generation_kwargs.until[0]: must be text and is the truth value True: YAML reads bare yes" in lines[1]
+    assert "generation_kwargs.until[0]: must be text, but YAML reads a bare yes, no, on or off as True" in lines[1]
     assert "generation_kwargs.until[1]" in lines[2]
 
 

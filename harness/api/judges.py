@@ -148,7 +148,7 @@ def fit_judge(
         raise UsageError(f"--rows {rows}: give 100 or more, or the weights are noise")
     path = Path(output) / f"{name}.yaml"
     if path.exists():
-        raise UsageError(f"{path}: exists already; name another judge, or move it away")
+        raise UsageError(f"{path}: already exists; choose another name, or move the file")
     session = Session.open(include_path, progress)
     entry = session.catalog.task(task)
     encoder = build_encoder(EMBEDDED_ENCODER, session.resources)

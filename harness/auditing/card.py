@@ -209,7 +209,7 @@ def _biases(biases: JsonObject, people: JsonObject) -> list[str]:
         for criterion, row in biases["reference_length"].items()
     ]
     rows += [
-        ["passages turned around (size of the change)", criterion, _number(row["mean_size"], 2), str(row["answers"])]
+        ["passages in reverse order (size of the change)", criterion, _number(row["mean_size"], 2), str(row["answers"])]
         for criterion, row in (biases["passage_order"] or {}).items()
     ]
     if not rows:

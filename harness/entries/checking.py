@@ -121,9 +121,9 @@ def _plain(discriminator: str) -> str:
 
 def _wrong_type(expected: str, value: object) -> str:
     if expected == "text" and isinstance(value, bool):
-        return f"must be text and is the truth value {value}: YAML reads bare yes, no, on, off so; put it in quotes"
+        return f"must be text, but YAML reads a bare yes, no, on or off as {value}; put it in quotes"
     if expected == "text" and isinstance(value, int | float):
-        return f"must be text and is the number {value}: YAML reads bare digits so; put it in quotes"
+        return f"must be text, but YAML reads bare digits as the number {value}; put it in quotes"
     return f"must be {expected} and is {value!r}"
 
 

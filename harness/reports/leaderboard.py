@@ -102,8 +102,8 @@ _LEGEND = (
     "2024, arXiv:2404.04475). *scored*: items with a score. *recall*, *mrr*, *ndcg*: gold documents among the "
     "retrieved ones; *span_recall*: gold passages of which at least half was retrieved. *words*: mean length of "
     "an answer; *truncated*: answers that the token limit ended; *loops*: those that repeat a stretch three "
-    "times; *echoes*: those that repeat the question or instruction. *clean*: scores over the questions that are "
-    "not like a pair that the model was trained on; *leaked*: the share of those that are."
+    "times; *echoes*: those that repeat the question or instruction. *clean*: scores over the questions that do "
+    "not resemble a pair that the model was trained on; *leaked*: the share of those that do."
 )
 
 
