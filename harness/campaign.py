@@ -105,18 +105,18 @@ def _answer_all(
     runs: Sequence[PreparedRun], context: Context, runner: Runner
 ) -> tuple[dict[int, Answered], dict[int, HarnessError]]:
     """What was answered, and what failed, by number of the run."""
-    of_base: dict[str, list[int]] = {}
+    groups_by_base: dict[str, list[int]] = {}
     for number, each in enumerate(runs):
-        of_base.setdefault(each.parts.adapter.weights_key, []).append(number)
+        groups_by_base.setdefault(each.parts.adapter.weights_key, []).append(number)
 
     def answer(group: Sequence[PreparedRun]) -> list[Answered | HarnessError]:
         return [_answer(each, context) for each in group]
 
     answered: dict[int, Answered] = {}
     errors: dict[int, HarnessError] = {}
-    groups = list(of_base.values())
-    for numbers, found in zip(groups, runner.run([[runs[n] for n in ns] for ns in groups], answer), strict=True):
-        for number, result in zip(numbers, found, strict=True):
+    groups = list(groups_by_base.values())
+    for numbers, outcomes in zip(groups, runner.run([[runs[n] for n in ns] for ns in groups], answer), strict=True):
+        for number, result in zip(numbers, outcomes, strict=True):
             if isinstance(result, Answered):
                 answered[number] = result
             else:
@@ -224,8 +224,8 @@ def _with_fewer_repeats(
 def warn_of_self_preference(judge: Judge, model: Identity, progress: Progress) -> None:
     """A line when the judge, or a member of a panel, has the weights of the model (an identity) that it judges."""
     for member in judge.members if isinstance(judge, Panel) else [judge]:
-        of_judge = member.identity.get("model")
-        weights = of_judge.get("weights") if isinstance(of_judge, Mapping) else None
+        judge_model = member.identity.get("model")
+        weights = judge_model.get("weights") if isinstance(judge_model, Mapping) else None
         if weights is not None and weights == model.get("weights"):
             progress.note(
                 f"the judge {member.name} has the weights of the model that it judges and may prefer its answers"

@@ -55,10 +55,10 @@ class DataError(HarnessError):
     @classmethod
     def of(cls, problems: Sequence[str]) -> DataError:
         """All problems where they are few, else the first `SHOWN` and a count of the rest."""
-        shown = list(problems[: cls.SHOWN])
+        listed = list(problems[: cls.SHOWN])
         if len(problems) > cls.SHOWN:
-            shown.append(f"… and {len(problems) - cls.SHOWN} more of the kind")
-        return cls(*shown)
+            listed.append(f"… and {len(problems) - cls.SHOWN} more of the kind")
+        return cls(*listed)
 
 
 class MissingPart(HarnessError):

@@ -89,11 +89,11 @@ def _offline(hub: ModuleType, label: str, ask: JsonObject) -> Snapshot:
             f"{label} is not in the local cache and HF_HUB_OFFLINE is set; fetch it on a connected machine "
             "(`harness fetch`), or unset HF_HUB_OFFLINE"
         ) from error
-    shards = [found for path in folder.rglob("*") if (found := _SHARD.match(path.name))]
-    for found in shards:
-        have = sum(other["stem"] == found["stem"] and other["count"] == found["count"] for other in shards)
-        if have != int(found["count"]):
-            raise HubError(f"{label}: the local cache holds {have} of {int(found['count'])} shards of {found['stem']}")
+    shards = [match for path in folder.rglob("*") if (match := _SHARD.match(path.name))]
+    for match in shards:
+        have = sum(other["stem"] == match["stem"] and other["count"] == match["count"] for other in shards)
+        if have != int(match["count"]):
+            raise HubError(f"{label}: the local cache holds {have} of {int(match['count'])} shards of {match['stem']}")
     return Snapshot(folder, folder.name)
 
 

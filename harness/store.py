@@ -63,13 +63,13 @@ class Store:
     def get(self, kind: Kind, keys: Iterable[str]) -> dict[str, Any]:
         """The records that are there, by key."""
         distinct: Sequence[str] = list(dict.fromkeys(keys))
-        found: dict[str, Any] = {}
+        records: dict[str, Any] = {}
         for first in range(0, len(distinct), _SLICE):
             part = distinct[first : first + _SLICE]
             slots = ",".join("?" * len(part))
             rows = self._connection.execute(f"SELECT key, value FROM {kind} WHERE key IN ({slots})", part)
-            found.update((key, json.loads(value)) for key, value in rows)
-        return found
+            records.update((key, json.loads(value)) for key, value in rows)
+        return records
 
     def put(self, kind: Kind, records: Mapping[str, object]) -> None:
         """Adds records in one transaction."""

@@ -125,12 +125,12 @@ def _base_faults(base: BaseFacts, manifest: JsonObject) -> list[str]:
 
 def _tokenizer_faults(path: Path, base: BaseFacts, manifest: JsonObject) -> list[str]:
     """Against the manifest's record of training, and against the tokenizer in the checkpoint's folder."""
-    here = tokenizer_record(base.tokenizer)
+    base_record = tokenizer_record(base.tokenizer)
     trained = manifest.get("tokenizer", {})
     faults = _start_faults(manifest.get("prompt_start_ids", manifest.get("starts")), base) + [
-        f"its {name.replace('_', ' ')} in training was {trained[name]!r}, and here it is {here[name]!r}"
-        for name in here
-        if name in trained and trained[name] != here[name]
+        f"its {name.replace('_', ' ')} in training was {trained[name]!r}, and here it is {base_record[name]!r}"
+        for name in base_record
+        if name in trained and trained[name] != base_record[name]
     ]
     if not (path / "tokenizer_config.json").is_file():
         return faults
@@ -144,21 +144,21 @@ def _tokenizer_faults(path: Path, base: BaseFacts, manifest: JsonObject) -> list
 
 def _vocabulary_faults(own: PreTrainedTokenizerBase, base: BaseFacts) -> list[str]:
     """An added pad token does no harm: nothing is padded with it here."""
-    here, theirs = base.tokenizer.get_vocab(), own.get_vocab()
-    added = set(theirs) - set(here) - {own.pad_token}
-    if not added and all(theirs.get(token) == number for token, number in here.items()):
+    base_vocabulary, theirs = base.tokenizer.get_vocab(), own.get_vocab()
+    added = set(theirs) - set(base_vocabulary) - {own.pad_token}
+    if not added and all(theirs.get(token) == number for token, number in base_vocabulary.items()):
         return []
     embedded = json.loads((base.folder / "config.json").read_text(encoding="utf-8")).get("vocab_size")
     return [f"its tokenizer knows {len(own)} tokens and the base embeds {embedded}: wrong vocabulary size"]
 
 
-def _token_faults(own: PreTrainedTokenizerBase, here: PreTrainedTokenizerBase) -> list[str]:
-    if own.eos_token != here.eos_token and own.eos_token == here.pad_token:
-        return [f"pad and eos are swapped: its eos is {own.eos_token!r}, the base's {here.eos_token!r}"]
+def _token_faults(own: PreTrainedTokenizerBase, base_tokenizer: PreTrainedTokenizerBase) -> list[str]:
+    if own.eos_token != base_tokenizer.eos_token and own.eos_token == base_tokenizer.pad_token:
+        return [f"pad and eos are swapped: its eos is {own.eos_token!r}, the base's {base_tokenizer.eos_token!r}"]
     return [
-        f"its {name} is {getattr(own, name)!r} and the base's {getattr(here, name)!r}"
+        f"its {name} is {getattr(own, name)!r} and the base's {getattr(base_tokenizer, name)!r}"
         for name in ("bos_token", "eos_token")
-        if getattr(own, name) != getattr(here, name)
+        if getattr(own, name) != getattr(base_tokenizer, name)
     ]
 
 
@@ -201,14 +201,14 @@ def _leading(tokenizer: PreTrainedTokenizerBase) -> int:
 
 
 def _start_faults(trained: Sequence[int] | None, base: BaseFacts) -> list[str]:
-    bos, here = base.tokenizer.bos_token_id, list(base.prompt_start_ids)
-    if here[:2] == [bos, bos]:
+    bos, start_ids = base.tokenizer.bos_token_id, list(base.prompt_start_ids)
+    if start_ids[:2] == [bos, bos]:
         return ["BOS is doubled: prompts begin with two of them here"]
-    if trained is None or list(trained) == here:
+    if trained is None or list(trained) == start_ids:
         return []
     if list(trained)[:2] == [bos, bos]:
         return ["BOS is doubled: prompts began with two of them in training, and begin with one here"]
-    return [f"prompts began with the tokens {list(trained)} in training, and begin with {here} here"]
+    return [f"prompts began with the tokens {list(trained)} in training, and begin with {start_ids} here"]
 
 
 def _key_faults(path: Path, base: BaseFacts, header: JsonObject) -> list[str]:
@@ -228,11 +228,11 @@ def _key_faults(path: Path, base: BaseFacts, header: JsonObject) -> list[str]:
         name: list(tensor.shape)
         for name, tensor in peft.get_peft_model_state_dict(model, save_embedding_layers=False).items()
     }
-    found = {name: entry["shape"] for name, entry in header.items()}
-    resized = _embedding_faults(found, empty)
-    for name in [name for name in found if name not in expected and _is_embedding(name)]:
-        del found[name]  # PEFT saves embeddings along with layers on them, and puts them back
-    missing, unknown = sorted(set(expected) - set(found)), sorted(set(found) - set(expected))
+    shapes = {name: entry["shape"] for name, entry in header.items()}
+    resized = _embedding_faults(shapes, empty)
+    for name in [name for name in shapes if name not in expected and _is_embedding(name)]:
+        del shapes[name]  # PEFT saves embeddings along with layers on them, and puts them back
+    missing, unknown = sorted(set(expected) - set(shapes)), sorted(set(shapes) - set(expected))
     faults = resized
     if missing:
         faults.append(
@@ -242,11 +242,11 @@ def _key_faults(path: Path, base: BaseFacts, header: JsonObject) -> list[str]:
         faults.append(
             f"{len(unknown)} tensors belong to modules that the base has not, or not as targets ({unknown[0]}, …)"
         )
-    wrong = [name for name in expected if name in found and found[name] != expected[name]]
+    wrong = [name for name in expected if name in shapes and shapes[name] != expected[name]]
     if wrong:
         name = wrong[0]
         faults.append(
-            f"{len(wrong)} tensors have another shape than the base's: {name} {found[name]}, not {expected[name]}"
+            f"{len(wrong)} tensors have another shape than the base's: {name} {shapes[name]}, not {expected[name]}"
         )
     return faults
 
@@ -255,9 +255,9 @@ def _is_embedding(name: str) -> bool:
     return name.endswith("weight") and any(part in name for part in ("embed_tokens", "lm_head", "wte"))
 
 
-def _embedding_faults(found: Mapping[str, Sequence[int]], model: PreTrainedModel) -> list[str]:
+def _embedding_faults(shapes: Mapping[str, Sequence[int]], model: PreTrainedModel) -> list[str]:
     rows = int(model.get_input_embeddings().weight.shape[0])
-    sizes = {shape[0] for name, shape in found.items() if _is_embedding(name) and "lora_" not in name}
+    sizes = {shape[0] for name, shape in shapes.items() if _is_embedding(name) and "lora_" not in name}
     wrong = sorted(size for size in sizes if size != rows)
     if not wrong:
         return []

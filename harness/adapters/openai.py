@@ -301,16 +301,16 @@ class OpenAIAdapter:
 
     def _score(self, request: OptionRequest) -> dict[str, float]:
         (tokens,) = self.count_tokens([request.prompt])
-        asked = Request(request.key, request.prompt, tokens, Decoding(max_gen_toks=1))
-        reply = self._call(asked, {"logprobs": True, "top_logprobs": _TOP_LOGPROBS})
+        one_token = Request(request.key, request.prompt, tokens, Decoding(max_gen_toks=1))
+        reply = self._call(one_token, {"logprobs": True, "top_logprobs": _TOP_LOGPROBS})
         logprobs = reply.choices[0].logprobs if reply.choices else None
         if logprobs is None or not logprobs.content:
             raise HarnessError(
                 f"model {self.name} at {self._settings.base_url}: returned no log-probabilities, which scoring "
                 "expected_score needs; use scoring: sample_mean"
             )
-        found = {each.token: float(each.logprob) for each in logprobs.content[0].top_logprobs}
-        return {option: found[option] for option in request.options if option in found}
+        logprob_by_token = {each.token: float(each.logprob) for each in logprobs.content[0].top_logprobs}
+        return {option: logprob_by_token[option] for option in request.options if option in logprob_by_token}
 
 
 def _text_and_reason(choice: Choice, decoding: Decoding) -> tuple[str, StopReason]:

@@ -71,9 +71,9 @@ def audit(
     finally:
         built.close()
     if "prompt_tokens_asked" in usage:
-        asked, computed = usage["prompt_tokens_asked"], usage["prompt_tokens_computed"]
+        requested, computed = usage["prompt_tokens_asked"], usage["prompt_tokens_computed"]
         session.progress.note(
-            f"prompt tokens: {asked:,.0f} asked for, {computed:,.0f} computed ({computed / asked:.0%})"
+            f"prompt tokens: {requested:,.0f} asked for, {computed:,.0f} computed ({computed / requested:.0%})"
         )
     return card | _facts_of(resolved)
 
@@ -81,7 +81,7 @@ def audit(
 def _fitted_on(judge: ResolvedJudge) -> dict[str, object]:
     """What calibrated judges among the members were fitted on."""
     facts = [single.entry.fitted_on for single in judge.single_judges if isinstance(single.entry, CalibratedJudgeEntry)]
-    data = [of_member.get("data", []) for of_member in facts]
+    data = [member.get("data", []) for member in facts]
     return {
         "fitted_on": [name for names in data for name in ([names] if isinstance(names, str) else names)],
         "planted_in_fitting": "; ".join(str(each["planted"]) for each in facts if "planted" in each) or None,
@@ -165,9 +165,9 @@ def fit_judge(
         "metadata": {"version": 1},
     }
     for criterion, choice in facts["chosen"].items():
-        if (found := min(choice["found_in_held_out_documents"].values())) < REQUIRED:
+        if (detected := min(choice["found_in_held_out_documents"].values())) < REQUIRED:
             session.progress.note(
-                f"{criterion}: of one kind of planted error only {found:.0%} is found, however much they count"
+                f"{criterion}: of one kind of planted error only {detected:.0%} is found, however much they count"
             )
     check(JUDGE, values, str(path))
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -148,12 +148,12 @@ def _data_of(data: PathLike | None, task: str, several: bool) -> str | None:
     return str(folder / task if has_own else folder)
 
 
-def _decoding(task: TaskEntry, given: Mapping[str, object]) -> DecodingEntry | None:
-    if not given:
+def _decoding(task: TaskEntry, overrides: Mapping[str, object]) -> DecodingEntry | None:
+    if not overrides:
         return None
-    values = {**task.generation_kwargs.model_dump(), **given}
-    temperature = given.get("temperature")
-    if isinstance(temperature, int | float) and "do_sample" not in given:
+    values = {**task.generation_kwargs.model_dump(), **overrides}
+    temperature = overrides.get("temperature")
+    if isinstance(temperature, int | float) and "do_sample" not in overrides:
         values["do_sample"] = temperature > 0
     try:
         return check(DECODING, values, "--gen_kwargs")
@@ -190,8 +190,8 @@ def rejudge(
 ) -> list[Run]:
     """Finished runs, or one, under another judge: a new run for each, in their order. No generator is loaded and
     nothing is retrieved. Parameters as for `evaluate`."""
-    given = [runs] if isinstance(runs, Run | str | Path) else list(runs)
-    finished = [each if isinstance(each, Run) else load_run(each) for each in given]
+    several = [runs] if isinstance(runs, Run | str | Path) else runs
+    finished = [each if isinstance(each, Run) else load_run(each) for each in several]
     for run in finished:
         _ = run.rows  # a broken one is reported before the first is judged
     session = Session.open(include_path, progress, cost_limit)

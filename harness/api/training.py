@@ -84,17 +84,17 @@ def finetune(
     return trained
 
 
-def _settings(given: TrainingSettings | Mapping[str, object] | None) -> TrainingSettings:
-    settings = given if isinstance(given, TrainingSettings) else replace(TrainingSettings(), **(given or {}))  # type: ignore[arg-type]
+def _settings(changes: TrainingSettings | Mapping[str, object] | None) -> TrainingSettings:
+    settings = changes if isinstance(changes, TrainingSettings) else replace(TrainingSettings(), **(changes or {}))  # type: ignore[arg-type]
     if problems := settings.problems():
         raise UsageError(*(f"--{problem}" for problem in problems))
     return settings
 
 
-def _sizes(samples: Sequence[int] | None, of_task: Sequence[int], task: str) -> list[int]:
-    if samples is None and not of_task:
+def _sizes(samples: Sequence[int] | None, default_sizes: Sequence[int], task: str) -> list[int]:
+    if samples is None and not default_sizes:
         raise UsageError(f"task {task} names no sizes; pass --samples")
-    sizes = list(of_task if samples is None else samples)
+    sizes = list(default_sizes if samples is None else samples)
     if wrong := [size for size in sizes if size < 1]:
         raise UsageError(f"--samples {wrong[0]}: give whole numbers from 1, as 200,500,1000")
     return sizes

@@ -53,7 +53,7 @@ def audit(cached: CachedJudge, thresholds: JsonObject, material: Material, exten
     agreement, cases = _people(cached, material, extent)
     detection = perturbations.detection(perturbed, cached)
     cases += list(cached.scores(perturbations.cases_of(perturbed)).values())
-    found: JsonObject = {
+    findings: JsonObject = {
         "people": agreement,
         "planted": {**detection, "questions": len(perturbed), "fitted_on": material.planted_in_fitting},
         "biases": {
@@ -71,8 +71,8 @@ def audit(cached: CachedJudge, thresholds: JsonObject, material: Material, exten
         "judge_id": digest_of(judge.identity),
         "repeats": judge.repeats,
         "extent": asdict(extent),
-        "found": found,
-        "verdict": card.verdict(found, thresholds),
+        "found": findings,
+        "verdict": card.verdict(findings, thresholds),
     }
 
 
@@ -81,14 +81,16 @@ def _perturbed(judge: Judge, material: Material, extent: Extent) -> list[Perturb
     if not judge.sees_passages:
         return perturbed
     passages = material.retriever.search([Query(text=each.question.text) for each in perturbed], material.top_k)
-    return [replace(each, passages=tuple(shown)) for each, shown in zip(perturbed, passages, strict=True)]
+    return [
+        replace(each, passages=tuple(found_passages)) for each, found_passages in zip(perturbed, passages, strict=True)
+    ]
 
 
 def _people(cached: CachedJudge, material: Material, extent: Extent) -> tuple[JsonObject, list[CaseScores]]:
-    found: JsonObject = {"binary": {}, "pairwise": {}, "seed": extent.seed, "digests": {}}
-    found["fitted_on"] = list(material.fitted_on)
+    findings: JsonObject = {"binary": {}, "pairwise": {}, "seed": extent.seed, "digests": {}}
+    findings["fitted_on"] = list(material.fitted_on)
     if (data := material.data) is None:
-        return found, []
+        return findings, []
     known = {**people.BINARY, **people.PAIRWISE}
     present = {name: data / file for name, file in known.items() if (data / file).is_file()}
     if not present:
@@ -98,15 +100,15 @@ def _people(cached: CachedJudge, material: Material, extent: Extent) -> tuple[Js
     for name, path in present.items():
         if name in material.fitted_on:
             continue
-        found["digests"][name] = digest_of_file(path)
+        findings["digests"][name] = digest_of_file(path)
         if name in people.BINARY:
             rows = people.read_binary(path, extent.binary, extent.seed)
-            found["binary"][name] = people.binary_agreement(rows, cached)
+            findings["binary"][name] = people.binary_agreement(rows, cached)
             cases += cached.scores([row.case for row in rows], ["accuracy"]).values()
         else:
             pairs = people.read_pairs(path, extent.pairs, extent.seed)
-            found["pairwise"][name] = people.pairwise_agreement(pairs, cached)
-    return found, cases
+            findings["pairwise"][name] = people.pairwise_agreement(pairs, cached)
+    return findings, cases
 
 
 def _self_preference(judge: Judge) -> str:

@@ -27,7 +27,7 @@ def padded(answer: str) -> str:
 
 def padding(perturbed: Sequence[Perturbed], cached: CachedJudge) -> JsonObject:
     """Mean change of the score when an answer is padded, for right answers and for swapped ones."""
-    found: JsonObject = {}
+    effects: JsonObject = {}
     for name, kind in (("right", None), ("wrong", "swapped")):
         texts = [
             (each, each.right if kind is None else each.wrong[kind])
@@ -42,8 +42,8 @@ def padding(perturbed: Sequence[Perturbed], cached: CachedJudge) -> JsonObject:
         scores = cached.scores(cases)
         for criterion in cached.judge.criteria:
             changes = _changes(scores, _ids([each for each, _ in texts]), name, f"{name}+fluff", criterion)
-            found.setdefault(criterion, {})[name] = {"mean_change": mean(changes), "answers": len(changes)}
-    return found
+            effects.setdefault(criterion, {})[name] = {"mean_change": mean(changes), "answers": len(changes)}
+    return effects
 
 
 def reference_length(perturbed: Sequence[Perturbed], cached: CachedJudge) -> JsonObject:
@@ -53,11 +53,11 @@ def reference_length(perturbed: Sequence[Perturbed], cached: CachedJudge) -> Jso
         longer = replace(each.question, references=(padded(each.question.references[0]),))
         cases += [each.case("plain", each.right), replace(each, question=longer).case("longer", each.right)]
     scores = cached.scores(cases)
-    found = {}
+    effects = {}
     for criterion in cached.judge.criteria:
         changes = _changes(scores, _ids(perturbed), "plain", "longer", criterion)
-        found[criterion] = {"mean_change": mean(changes), "answers": len(changes)}
-    return found
+        effects[criterion] = {"mean_change": mean(changes), "answers": len(changes)}
+    return effects
 
 
 def passage_order(perturbed: Sequence[Perturbed], cached: CachedJudge) -> JsonObject:
@@ -67,11 +67,11 @@ def passage_order(perturbed: Sequence[Perturbed], cached: CachedJudge) -> JsonOb
         turned = tuple(replace(passage, rank=rank) for rank, passage in enumerate(reversed(each.passages), start=1))
         cases += [each.case("ordered", each.right), replace(each, passages=turned).case("turned", each.right)]
     scores = cached.scores(cases)
-    found = {}
+    effects = {}
     for criterion in cached.judge.criteria:
         sizes = [abs(change) for change in _changes(scores, _ids(perturbed), "ordered", "turned", criterion)]
-        found[criterion] = {"mean_size": mean(sizes), "answers": len(sizes)}
-    return found
+        effects[criterion] = {"mean_size": mean(sizes), "answers": len(sizes)}
+    return effects
 
 
 def _ids(perturbed: Sequence[Perturbed]) -> list[str]:

@@ -52,11 +52,13 @@ class CachedJudge:
             answers=[Answer(case.id, case.answer, StopReason.EOS, 0, 0) for case in cases],
         )
         scores = judge_run(judged, self.judge, self._store, self._progress, criteria)
-        return {case.id: CaseScores(_by_criterion(of_case)) for case, of_case in zip(cases, scores, strict=True)}
+        return {
+            case.id: CaseScores(_by_criterion(case_scores)) for case, case_scores in zip(cases, scores, strict=True)
+        }
 
 
 def _by_criterion(scores: Sequence[Score]) -> dict[str, list[Score]]:
-    found: dict[str, list[Score]] = {}
+    by_criterion: dict[str, list[Score]] = {}
     for score in scores:
-        found.setdefault(score.criterion, []).append(score)
-    return found
+        by_criterion.setdefault(score.criterion, []).append(score)
+    return by_criterion

@@ -113,11 +113,11 @@ def _halves(questions: Sequence[Question]) -> tuple[Sequence[Question], Sequence
     return fitted_on, others[:PLANTED]
 
 
-def least_share(found: Callable[[float], Mapping[str, float]]) -> tuple[float, Mapping[str, float]]:
+def least_share(detection_at: Callable[[float], Mapping[str, float]]) -> tuple[float, Mapping[str, float]]:
     """The least of `SHARES` at which as much is found as is required of every kind, and what is found there; the
-    largest where none suffices. `found` fits with a share and returns what is found in held-out questions, by kind."""
+    largest where none suffices. `detection_at` fits with a share and returns what is found in held-out questions, by kind."""
     for share in SHARES:
-        parts = found(share)
+        parts = detection_at(share)
         if min(parts.values()) >= REQUIRED:
             return share, parts
     return share, parts
@@ -153,15 +153,15 @@ class _Errors:
             [self.kinds[n] for n in rows], [self.pairs[n] for n in rows], self.values[rows][:, list(columns)]
         )
 
-    def found(self, regression: _Regression) -> dict[str, float]:
+    def detection_rates(self, regression: _Regression) -> dict[str, float]:
         """By kind of error, in how many pairs the score of the perturbed answer is lower by what a card asks for."""
         rows = list(zip(self.kinds, self.pairs, 1 + 4 * regression.probabilities(self.values), strict=True))
-        of_right = {pair: score for kind, pair, score in rows if kind == "right"}
+        right_scores = {pair: score for kind, pair, score in rows if kind == "right"}
         falls: dict[str, list[bool]] = {}
         for kind, pair, score in rows:
             if kind != "right":
-                falls.setdefault(kind, []).append(bool(of_right[pair] - score >= FALL))
-        return {kind: sum(of_kind) / len(of_kind) for kind, of_kind in falls.items()}
+                falls.setdefault(kind, []).append(bool(right_scores[pair] - score >= FALL))
+        return {kind: sum(drops) / len(drops) for kind, drops in falls.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,13 +187,13 @@ def _chosen(judged: _Judged, known: _Errors, held_out: _Errors) -> tuple[_Regres
     values, right = judged.values, judged.right
 
     def with_penalty(penalty: float) -> JsonObject:
-        share, found = least_share(lambda each: held_out.found(_with_planted(values, right, known, each, penalty)))
+        share, detected = least_share(lambda each: held_out.detection_rates(_with_planted(values, right, known, each, penalty)))
         on_held_out = judged.auc_on_held_out(lambda v, r: _with_planted(v, r, known, share, penalty))
         return {
             "penalty": penalty,
             "planted_share": share,
             "auc_of_correctness_on_held_out_questions": round(on_held_out, 4),
-            "found_in_held_out_documents": {kind: round(part, 3) for kind, part in found.items()},
+            "found_in_held_out_documents": {kind: round(part, 3) for kind, part in detected.items()},
         }
 
     def worth(choice: JsonObject) -> tuple[bool, float]:
@@ -255,8 +255,8 @@ class _Regression:
     scales: np.ndarray
 
     def probabilities(self, values: np.ndarray) -> np.ndarray:
-        of_classes: np.ndarray = self.model.predict_proba((values - self.centers) / self.scales)
-        return of_classes[:, 1]
+        by_class: np.ndarray = self.model.predict_proba((values - self.centers) / self.scales)
+        return by_class[:, 1]
 
     def entry(self, names: Sequence[str]) -> JsonObject:
         return {

@@ -168,15 +168,15 @@ def _clustered(clusters: Sequence[str], statistic: Callable[[Sequence[int]], flo
     for number, cluster in enumerate(clusters):
         rows_of.setdefault(cluster, []).append(number)
     groups, rng = list(rows_of.values()), np.random.default_rng(0)
-    found = []
+    resampled = []
     for _ in range(_RESAMPLES):
         drawn = [n for index in rng.integers(0, len(groups), len(groups)) for n in groups[index]]
         value = statistic(drawn)
         if value is not None:
-            found.append(value)
-    if len(found) < _RESAMPLES / 2:
+            resampled.append(value)
+    if len(resampled) < _RESAMPLES / 2:
         return None
-    return Interval(*(float(value) for value in np.percentile(found, [2.5, 97.5])))
+    return Interval(*(float(value) for value in np.percentile(resampled, [2.5, 97.5])))
 
 
 def binary_agreement(rows: Sequence[Binary], cached: CachedJudge) -> JsonObject:
@@ -233,29 +233,29 @@ def pairwise_agreement(pairs: Sequence[Pair], cached: CachedJudge) -> JsonObject
     cases = {case.id: case for pair in pairs for case in (pair.first, pair.second)}
     criteria = [DIMENSIONS[name] for name in dict.fromkeys(pair.dimension for pair in pairs)]
     scores = cached.scores(list(cases.values()), criteria)
-    found: JsonObject = {}
+    agreement: JsonObject = {}
     for dimension in dict.fromkeys(pair.dimension for pair in pairs):
-        of_dimension = [pair for pair in pairs if pair.dimension == dimension]
+        dimension_pairs = [pair for pair in pairs if pair.dimension == dimension]
         criterion = DIMENSIONS[dimension]
         scored = []
-        for pair in of_dimension:
+        for pair in dimension_pairs:
             first, second = scores[pair.first.id].mean(criterion), scores[pair.second.id].mean(criterion)
             if first is not None and second is not None:
                 scored.append((pair, second - first))
-        shared = [pair for pair, _ in scored] or of_dimension  # baselines on the same pairs
+        shared = [pair for pair, _ in scored] or dimension_pairs  # baselines on the same pairs
         both = [pair.annotators[:2] for pair in shared if len(pair.annotators) >= 2]
         human = [pair.human for pair in shared]
         overlap = [_difference(pair, lambda case: f1(case.answer, case.question.references)) for pair in shared]
         length = [_difference(pair, _length) for pair in shared]
-        found[dimension] = {
-            "pairs": len(of_dimension),
+        agreement[dimension] = {
+            "pairs": len(dimension_pairs),
             "scored": len(scored),
             "judge": _correlations([d for _, d in scored], [pair.human for pair, _ in scored]),
             "token_f1": _correlations(overlap, human),
             "length": _correlations(length, human),
             "annotators": _correlations([a for a, _ in both], [b for _, b in both]) if both else None,
         }
-    return found
+    return agreement
 
 
 def _length(case: Case) -> float:

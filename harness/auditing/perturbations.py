@@ -73,9 +73,9 @@ def _perturb(question: Question, others: Sequence[Question], rng: random.Random)
         wrong["swapped"] = " ".join([statements[0].replace(question.facts[0].value, value), *statements[1:]])
     wrong["negated"] = " ".join([_contrary(statements[0]), *statements[1:]])
     wrong["added"] = f"{right} {rng.choice(_INVENTED)}"
-    of_others = [q for q in others if not set(q.gold_document_ids) & set(question.gold_document_ids)]
-    if of_others:
-        wrong["other"] = " ".join(fact.statement for fact in rng.choice(of_others).facts)
+    unrelated = [q for q in others if not set(q.gold_document_ids) & set(question.gold_document_ids)]
+    if unrelated:
+        wrong["other"] = " ".join(fact.statement for fact in rng.choice(unrelated).facts)
     return Perturbed(question, _with_lead(right), {kind: _with_lead(text) for kind, text in wrong.items()})
 
 
@@ -111,12 +111,12 @@ def detection(perturbed: Sequence[Perturbed], cached: CachedJudge) -> JsonObject
     and the correlation of scores with the true ones over right, dropped, swapped and other answers, whose truth is a
     number."""
     scores = cached.scores(cases_of(perturbed))
-    found: JsonObject = {"kinds": {}}
+    findings: JsonObject = {"kinds": {}}
     for kind, criterion in CRITERION_OF.items():
         pairs = [_pair(each, kind, criterion, scores) for each in perturbed if kind in each.wrong]
         scored = [(right, wrong) for right, wrong in pairs if right is not None and wrong is not None]
         if scored:
-            found["kinds"][kind] = {
+            findings["kinds"][kind] = {
                 "criterion": criterion,
                 "pairs": len(scored),
                 "lower": sum(right - wrong >= FALL for right, wrong in scored) / len(scored),
@@ -124,14 +124,14 @@ def detection(perturbed: Sequence[Perturbed], cached: CachedJudge) -> JsonObject
             }
     for number, criterion in enumerate(("accuracy", "completeness")):
         rows = [
-            (given, true_scores(each.question, answer)[number])
+            (value, true_scores(each.question, answer)[number])
             for each in perturbed
             for kind, answer in {"right": each.right, **each.wrong}.items()
             if kind not in ("negated", "added")
-            and (given := scores[f"{each.question.id}#{kind}"].mean(criterion)) is not None
+            and (value := scores[f"{each.question.id}#{kind}"].mean(criterion)) is not None
         ]
-        found[criterion] = correlation([given for given, _ in rows], [truth for _, truth in rows], "spearman")
-    return found
+        findings[criterion] = correlation([value for value, _ in rows], [truth for _, truth in rows], "spearman")
+    return findings
 
 
 def _pair(

@@ -16,7 +16,7 @@ def stability(cases: Iterable[CaseScores], criteria: Sequence[str], repeats: int
     """By criterion: share of unscored repeats, variance over items and over repeats of one item (one-way random
     effects), and the standard error of a mean over 200 items with 1, 3, 10 and 30 repeats each."""
     rows = list(cases)
-    found: JsonObject = {}
+    findings: JsonObject = {}
     for criterion in criteria:
         scores = [score for row in rows for score in row.by_criterion.get(criterion, ())]
         if not scores:
@@ -26,7 +26,7 @@ def stability(cases: Iterable[CaseScores], criteria: Sequence[str], repeats: int
             if criterion in row.by_criterion
         ]  # fmt: skip
         between, within = variance_components([group for group in groups if group])
-        found[criterion] = {
+        findings[criterion] = {
             "verdicts": len(scores),
             "unscored": sum(score.value is None for score in scores) / len(scores),
             "repeats": repeats,
@@ -36,4 +36,4 @@ def stability(cases: Iterable[CaseScores], criteria: Sequence[str], repeats: int
             if between is not None and within is not None
             else None,
         }
-    return found
+    return findings

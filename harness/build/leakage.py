@@ -90,9 +90,9 @@ def _radar_once(
 
     def search(folder: Path) -> None:
         encode = encoder.open().encode if encoder else None
-        found = leakage.radar(pairs, evaluation, encode)
-        (folder / "leakage.json").write_text(json.dumps(found), encoding="utf-8")
+        kinds_by_question = leakage.radar(pairs, evaluation, encode)
+        (folder / "leakage.json").write_text(json.dumps(kinds_by_question), encoding="utf-8")
 
     folder = build_once(resources.cache, "leakage", depends_on, search)
-    found: dict[str, list[str]] = json.loads((folder / "leakage.json").read_text(encoding="utf-8"))
-    return found
+    kinds_by_question: dict[str, list[str]] = json.loads((folder / "leakage.json").read_text(encoding="utf-8"))
+    return kinds_by_question

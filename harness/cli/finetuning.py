@@ -120,14 +120,14 @@ def run(options: argparse.Namespace) -> int:
     from harness.finetuning.training import is_main_process
 
     names = [*_NUMBERS, "target_modules"]
-    given: dict[str, object] = {name: value for name in names if (value := getattr(options, name)) is not None}
+    settings: dict[str, object] = {name: value for name in names if (value := getattr(options, name)) is not None}
     checkpoints = finetune(
         task=options.task,
         model=options.model,
         samples=_sizes(options.samples),
         method=options.method,
         format=options.format,
-        settings={**given, "gradient_checkpointing": options.gradient_checkpointing},
+        settings={**settings, "gradient_checkpointing": options.gradient_checkpointing},
         sweep=options.sweep,
         seed=options.seed,
         data=options.data,

@@ -54,7 +54,7 @@ def _tags(catalog: Catalog) -> dict[str, list[str]]:
 
     tags: dict[str, list[str]] = {}
     for name, path in catalog.files("tasks").items():
-        of_task = read_entry(path).get("tag") or []
-        for tag in of_task if isinstance(of_task, list) else [of_task]:
+        own = read_entry(path).get("tag") or []
+        for tag in own if isinstance(own, list) else [own]:
             tags.setdefault(str(tag), []).append(name)
     return tags

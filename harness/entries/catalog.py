@@ -73,12 +73,12 @@ class Catalog:
 
     def files(self, folder: str) -> dict[str, Path]:
         """Entry name to file, over all roots; sorted by name."""
-        found: dict[str, Path] = {}
+        paths: dict[str, Path] = {}
         for root in self.roots:
             for path in sorted((root / folder).glob("*.yaml")):
                 if not path.name.startswith("_"):
-                    found.setdefault(path.stem, path)
-        return dict(sorted(found.items()))
+                    paths.setdefault(path.stem, path)
+        return dict(sorted(paths.items()))
 
     def _load(self, kind: TypeAdapter[T], key: str, path: Path) -> T:
         values = read_entry(path)

@@ -137,12 +137,12 @@ def _pattern(value: str, pattern: str) -> str:
 
 def _fields(place: _Place) -> list[str]:
     """The known keys at a place of a model, for near names; those of the whole model where the place is unclear."""
-    here = place.model
+    model = place.model
     for step in place.location[:-1]:
-        field = getattr(here, "model_fields", {}).get(step)
+        field = getattr(model, "model_fields", {}).get(step)
         inner = [kind for kind in _classes(field.annotation) if issubclass(kind, BaseModel)] if field else []
-        here = inner[0] if inner else here
-    return list(here.model_fields) if here is not None else []
+        model = inner[0] if inner else model
+    return list(model.model_fields) if model is not None else []
 
 
 def _classes(annotation: Any) -> list[type]:

@@ -51,7 +51,8 @@ def _by_repeat(
     """Of each run by criterion, for each question the scores of its repeats; None where one of them is unscored."""
     scores = judge_together(runs, judge, store, progress)
     return [
-        {criterion: [_whole(v, criterion, judge) for v in of_run] for criterion in judge.criteria} for of_run in scores
+        {criterion: [_whole(v, criterion, judge) for v in run_scores] for criterion in judge.criteria}
+        for run_scores in scores
     ]
 
 

@@ -38,7 +38,7 @@ class Aggregate:
 def aggregate(samples: Sequence[Sample]) -> list[Aggregate]:
     """One for each measure that at least one item could have had."""
     names = dict.fromkeys(name for sample in samples for name in sample.values)
-    return [found for name in names if (found := _aggregate(name, samples)) is not None]
+    return [computed for name in names if (computed := _aggregate(name, samples)) is not None]
 
 
 def _aggregate(name: str, samples: Sequence[Sample]) -> Aggregate | None:
@@ -72,11 +72,15 @@ def answers_overview(answers: Sequence[Answer]) -> JsonObject:
 
 def leakage_overview(leakage: Mapping[str, Sequence[str]], samples: Sequence[Sample]) -> JsonObject:
     """How many of the evaluated items share what with the training pairs, and which."""
-    here = {sample.question.id: list(leakage.get(sample.question.id, ())) for sample in samples}
-    kinds = sorted({kind for of_item in here.values() for kind in of_item})
+    kinds_by_question = {sample.question.id: list(leakage.get(sample.question.id, ())) for sample in samples}
+    kinds = sorted({kind for item_kinds in kinds_by_question.values() for kind in item_kinds})
     return {
-        "items": {kind: sum(kind in of_item for of_item in here.values()) for kind in kinds},
-        "leaked": {name: of_item for name, of_item in here.items() if any(kind != "document" for kind in of_item)},
+        "items": {kind: sum(kind in item_kinds for item_kinds in kinds_by_question.values()) for kind in kinds},
+        "leaked": {
+            name: item_kinds
+            for name, item_kinds in kinds_by_question.items()
+            if any(kind != "document" for kind in item_kinds)
+        },
     }
 
 

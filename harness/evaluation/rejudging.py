@@ -34,12 +34,12 @@ def rejudge(run: Run, judge: Judge, judge_entry: JsonObject, known: Mapping[str,
     )
     scores = judge_run(judged, judge, context.store, context.progress)
     samples = []
-    for sample, question, of_question in zip(run.samples, questions, scores, strict=True):
+    for sample, question, question_scores in zip(run.samples, questions, scores, strict=True):
         kept = {name: v for name, v in sample.values.items() if name.removesuffix(CLEAN) not in run.criteria}
-        values = {**item_scores(of_question), **kept}
+        values = {**item_scores(question_scores), **kept}
         if run.leakage is not None:
-            values |= leakage_values(run.leakage.get(question.id, ()), of_question)
-        samples.append(replace(sample, question=question, scores=tuple(of_question), values=values))
+            values |= leakage_values(run.leakage.get(question.id, ()), question_scores)
+        samples.append(replace(sample, question=question, scores=tuple(question_scores), values=values))
     identities = run.manifest["identities"]
     model = dict(run.manifest["model"])
     record = RunRecord(

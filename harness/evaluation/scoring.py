@@ -65,21 +65,21 @@ def judge_together(
     items: dict[str, JudgeItem] = {}
     keys: list[list[list[str]]] = []
     for run in runs:
-        of_run = []
+        run_scores = []
         for question, target, passages, answer in zip(
             run.questions, run.targets, run.passages, run.answers, strict=True
         ):
-            of_question: dict[str, JudgeItem] = {}
+            question_items: dict[str, JudgeItem] = {}
             if answer.stop_reason != StopReason.WINDOW:
                 asked = [JudgeItem("", question, target, answer.text, passages, criterion, 0) for criterion in chosen]
-                of_question = {key: item for each in asked for key, item in _repeated(judge, each).items()}
-            items |= of_question
-            of_run.append(list(of_question))
-        keys.append(of_run)
+                question_items = {key: item for each in asked for key, item in _repeated(judge, each).items()}
+            items |= question_items
+            run_scores.append(list(question_items))
+        keys.append(run_scores)
     scores = _scores(judge, items, store, progress)
     return [
-        [[scores[key] for key in of_question] or [_not_asked(c) for c in chosen] for of_question in of_run]
-        for of_run in keys
+        [[scores[key] for key in question_items] or [_not_asked(c) for c in chosen] for question_items in run_scores]
+        for run_scores in keys
     ]
 
 
@@ -97,7 +97,7 @@ def _repeated(judge: Judge, item: JudgeItem) -> dict[str, JudgeItem]:
 def _scores(judge: Judge, items: Mapping[str, JudgeItem], store: Store, progress: Progress) -> Mapping[str, Score]:
     if isinstance(judge, Panel):
         means = [_means(member, items, store, progress) for member in judge.members]
-        return {key: judge.combine(item, [of_member[key] for of_member in means]) for key, item in items.items()}
+        return {key: judge.combine(item, [member_means[key] for member_means in means]) for key, item in items.items()}
     if not isinstance(judge, SingleJudge):
         raise TypeError(f"{judge.name} is neither a single judge nor a panel")
     return _single(judge, items, store, progress)
@@ -107,10 +107,10 @@ def _means(
     member: Judge, items: Mapping[str, JudgeItem], store: Store, progress: Progress
 ) -> Mapping[str, float | None]:
     """One member's mean over its scored repeats, by the panel's key."""
-    asked = {key: _repeated(member, item) for key, item in items.items()}
-    scores = _scores(member, {key: item for each in asked.values() for key, item in each.items()}, store, progress)
-    values = {key: [scores[of_repeat].value for of_repeat in each] for key, each in asked.items()}
-    return {key: mean([value for value in of_item if value is not None]) for key, of_item in values.items()}
+    repeats = {key: _repeated(member, item) for key, item in items.items()}
+    scores = _scores(member, {key: item for each in repeats.values() for key, item in each.items()}, store, progress)
+    values = {key: [scores[repeat_key].value for repeat_key in each] for key, each in repeats.items()}
+    return {key: mean([value for value in item_values if value is not None]) for key, item_values in values.items()}
 
 
 def _single(

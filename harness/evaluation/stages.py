@@ -90,12 +90,12 @@ def retrieve(
     """Passages of each question, from the store or the retriever."""
     queries = [query_of(plan, question) for question in questions]
     keys = [key_of_passages(retriever, query, plan.top_k) for query in queries]
-    of_key = dict(zip(keys, queries, strict=True))
+    query_by_key = dict(zip(keys, queries, strict=True))
 
     def compute(batch: Sequence[str]) -> Iterator[tuple[str, Record]]:
-        found = retriever.search([of_key[key] for key in batch], plan.top_k)
-        for key, of_query in zip(batch, found, strict=True):
-            yield key, [asdict(passage) for passage in of_query]
+        results = retriever.search([query_by_key[key] for key in batch], plan.top_k)
+        for key, passages in zip(batch, results, strict=True):
+            yield key, [asdict(passage) for passage in passages]
 
     stored = complete(store, Stage("retrieve", "passages", keys, _fixed(_QUERIES), compute), progress)
     return [tuple(Passage(**passage) for passage in stored[key]) for key in keys]
@@ -114,11 +114,11 @@ def fit(
 ) -> list[FittedPrompt]:
     """The prompt of each question, with as much of the passages as fits the model's window."""
     keys = [key_of_prompt(plan, adapter, q, p) for q, p in zip(questions, passages, strict=True)]
-    of_key = dict(zip(keys, zip(questions, passages, strict=True), strict=True))
+    input_by_key = dict(zip(keys, zip(questions, passages, strict=True), strict=True))
 
     def compute(batch: Sequence[str]) -> Iterator[tuple[str, Record]]:
         token_budget = adapter.window - plan.decoding.max_gen_toks
-        items = [of_key[key] for key in batch]
+        items = [input_by_key[key] for key in batch]
         fitted = fit_prompts(plan.doc_to_text, plan.system_instruction, items, adapter, [token_budget] * len(items))
         for key, prompt in zip(batch, fitted, strict=True):
             yield key, asdict(prompt)

@@ -66,11 +66,11 @@ def make_examples(
     max_length: int,
 ) -> tuple[list[Example], list[str]]:
     """(examples, ids of the pairs that do not fit `max_length` tokens even without passages)."""
-    shown: list[Sequence[Passage]] = [()] * len(pairs)
+    retrieved: list[Sequence[Passage]] = [()] * len(pairs)
     if format != "qa":
         if passages is None:
             raise ValueError(f"the format {format} needs retrievers")
-        shown = _retrieved(pairs, format, passages)
+        retrieved = _retrieved(pairs, format, passages)
     completions = [
         model.completion(render(templates.doc_to_target, references=p.references, question=p.text, doc=p.row).strip())
         for p in pairs
@@ -79,7 +79,7 @@ def make_examples(
     fitted = fit_prompts(
         templates.doc_to_text,
         templates.system_instruction,
-        list(zip(pairs, shown, strict=True)),
+        list(zip(pairs, retrieved, strict=True)),
         model,
         token_budgets,
     )
@@ -100,8 +100,11 @@ def _retrieved(pairs: Sequence[Question], format: Format, passages: Passages) ->
         for pair, inside in zip(pairs, within, strict=True)
     ]
     gold = passages.gold.search(gold_queries, passages.top_k)
-    found = passages.ranker.search(queries, 4 * passages.top_k)
-    return [_mixed(pair, of_gold, ranked, passages) for pair, of_gold, ranked in zip(pairs, gold, found, strict=True)]
+    ranked_lists = passages.ranker.search(queries, 4 * passages.top_k)
+    return [
+        _mixed(pair, gold_passages, ranked, passages)
+        for pair, gold_passages, ranked in zip(pairs, gold, ranked_lists, strict=True)
+    ]
 
 
 def _mixed(pair: Question, gold: Sequence[Passage], ranked: Sequence[Passage], passages: Passages) -> list[Passage]:

@@ -46,7 +46,7 @@ def radar(
     pairs: Sequence[Question], evaluation: Sequence[Question], encoder: Encoder | None
 ) -> dict[str, tuple[str, ...]]:
     """Kinds of overlap by id of the evaluated question, in the order of `KINDS`; questions without any are left out."""
-    found: dict[str, set[str]] = {}
+    kinds_by_question: dict[str, set[str]] = {}
     for kind, ids in (
         ("exact", _exact(pairs, evaluation)),
         ("near", _near(pairs, evaluation)),
@@ -55,8 +55,8 @@ def radar(
         ("document", _documents(pairs, evaluation)),
     ):
         for question_id in ids:
-            found.setdefault(question_id, set()).add(kind)
-    return {name: tuple(kind for kind in KINDS if kind in kinds) for name, kinds in found.items()}
+            kinds_by_question.setdefault(question_id, set()).add(kind)
+    return {name: tuple(kind for kind in KINDS if kind in kinds) for name, kinds in kinds_by_question.items()}
 
 
 def _plain(text: str) -> str:
@@ -118,6 +118,6 @@ def _documents(pairs: Sequence[Question], evaluation: Sequence[Question]) -> Ite
     return (question.id for question in evaluation if known & set(question.gold_document_ids))
 
 
-def counts(found: Mapping[str, Sequence[str]]) -> dict[str, int]:
+def counts(kinds_by_question: Mapping[str, Sequence[str]]) -> dict[str, int]:
     """How many questions have each kind of overlap."""
-    return {kind: sum(kind in kinds for kinds in found.values()) for kind in KINDS}
+    return {kind: sum(kind in kinds for kinds in kinds_by_question.values()) for kind in KINDS}

@@ -48,15 +48,17 @@ class TrainingSettings:
         """What cannot be, a phrase each."""
         values = asdict(self)
         above = ("epochs", "batch_size", "gradient_accumulation", "learning_rate", "lora_r", "max_length")
-        found = [f"{name} is {values[name]:g}; it must be above 0" for name in above if not 0 < values[name] < math.inf]
+        problems = [
+            f"{name} is {values[name]:g}; it must be above 0" for name in above if not 0 < values[name] < math.inf
+        ]
         if self.lora_alpha is not None and self.lora_alpha <= 0:
-            found.append(f"lora_alpha is {self.lora_alpha}; it must be above 0")
-        found += [
+            problems.append(f"lora_alpha is {self.lora_alpha}; it must be above 0")
+        problems += [
             f"{name} is {values[name]:g}; it must be from 0 to below 1"
             for name in ("lora_dropout", "warmup")
             if not 0 <= values[name] < 1
         ]
-        return found
+        return problems
 
 
 SWEPT = ("epochs", "batch_size", "gradient_accumulation", "learning_rate", "lora_r", "lora_alpha", "lora_dropout")

@@ -40,8 +40,8 @@ def _earlier(job: Job, grid: Sequence[TrainingSettings]) -> list[JsonObject] | N
         by_settings = {json.dumps({k: row[k] for k in asdict(grid[0])}, sort_keys=True): row for row in rows}
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    found = [by_settings.get(json.dumps(asdict(settings), sort_keys=True)) for settings in grid]
-    return [row for row in found if row is not None] if None not in found else None
+    trials = [by_settings.get(json.dumps(asdict(settings), sort_keys=True)) for settings in grid]
+    return [row for row in trials if row is not None] if None not in trials else None
 
 
 def _try(job: Job, settings: TrainingSettings, number: str, grid: Sequence[TrainingSettings]) -> JsonObject:
@@ -54,8 +54,8 @@ def _try(job: Job, settings: TrainingSettings, number: str, grid: Sequence[Train
     if record.is_file():
         return dict(parse_json(record.read_text(encoding="utf-8")))
     varied = [name for name in asdict(settings) if len({getattr(point, name) for point in grid}) > 1]
-    shown = ", ".join(f"{name} {getattr(settings, name):g}" for name in varied)
-    job.progress.note(f"{job.folder.name}: sweep {number}: {shown}, {len(validation)} pairs held out")
+    varied_values = ", ".join(f"{name} {getattr(settings, name):g}" for name in varied)
+    job.progress.note(f"{job.folder.name}: sweep {number}: {varied_values}, {len(validation)} pairs held out")
     row: JsonObject = {**asdict(settings), "validation_loss": None, "loss": None}
     try:
         trained = job.fit(recipe, validation)

@@ -268,8 +268,8 @@ def _reporting(progress: Progress) -> TrainerCallback:
 
 def _last_whole(work_dir: Path) -> Path | None:
     """The newest checkpoint of a killed training that was written to its end."""
-    found = sorted(work_dir.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]), reverse=True)
-    for path in found:
+    checkpoints = sorted(work_dir.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]), reverse=True)
+    for path in checkpoints:
         # every process of a parallel training has its own random state
         rng = (
             [path / "rng_state.pth"]

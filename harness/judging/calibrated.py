@@ -88,15 +88,15 @@ class CalibratedJudge:
         for item in items:
             if not item.answer.strip():  # by rule, as for every judge
                 yield Score(item.key, item.criterion, item.repeat, 1.0, "empty answer: lowest score by rule")
-        asked = [item for item in items if item.answer.strip()]
-        if not asked:
+        to_score = [item for item in items if item.answer.strip()]
+        if not to_score:
             return
         if self._encoder is None:
             self._encoder = self._open_encoder()
-        texts = [(item.question.text, item.reference, item.answer) for item in asked]
+        texts = [(item.question.text, item.reference, item.answer) for item in to_score]
         distinct = list(dict.fromkeys(texts))
         rows = dict(zip(distinct, signals.signals(distinct, self._encoder.encode), strict=True))
-        for item, text in zip(asked, texts, strict=True):
+        for item, text in zip(to_score, texts, strict=True):
             values = dict(zip(signals.NAMES, rows[text], strict=True))
             score = 1 + 4 * self._weights[item.criterion].probability(values)
             yield Score(item.key, item.criterion, item.repeat, round(score, 6))

@@ -76,13 +76,13 @@ def score_in(reply: str, title: str, low: int, high: int) -> int | None:
     forms = re.findall(rf"\b{re.escape(title)}\b[^\n:]{{0,20}}:([^\n]*)", reply, flags=re.IGNORECASE)
     text = forms[-1] if forms else reply.strip()
     text = re.sub(rf"^\W*{low}\s*(?:-|–|to)\s*{high}\)?\s*[:=]?(?=\W*\d)", "", text)
-    found = re.match(
+    match = re.match(
         r"[^\w-]{0,4}(?P<score>\d{1,3})(?:[.,]0+(?!\d))?(?![\w½¼¾]|[.,]\d|\s*(?:-|–|to\b)\s*\d)(?:\s*/\s*(?P<of>\d+))?",
         text,
     )
-    if found is None or (found["of"] is not None and int(found["of"]) != high):
+    if match is None or (match["of"] is not None and int(match["of"]) != high):
         return None
-    return int(found["score"]) if low <= int(found["score"]) <= high else None
+    return int(match["score"]) if low <= int(match["score"]) <= high else None
 
 
 def expected_score(logprobs: Mapping[str, float], low: int, high: int) -> tuple[float | None, float]:
@@ -209,8 +209,11 @@ class GEvalJudge:
         for number, item in enumerate(one_each.values()):
             if lengths[number] > self._token_budget:
                 prompts[number], lengths[number] = self._truncated_to_fit(item, prompts[number], lengths[number])
-        of_item = dict(zip(one_each, zip(prompts, lengths, strict=True), strict=True))
-        return [Request(item.key, *of_item[shared(item)], self._settings.decoding, seed_of(item.key)) for item in items]
+        prompt_by_item = dict(zip(one_each, zip(prompts, lengths, strict=True), strict=True))
+        return [
+            Request(item.key, *prompt_by_item[shared(item)], self._settings.decoding, seed_of(item.key))
+            for item in items
+        ]
 
     @property
     def _token_budget(self) -> int:
@@ -219,8 +222,8 @@ class GEvalJudge:
     def _truncated_to_fit(self, item: JudgeItem, prompt: str, length: int) -> tuple[str, int]:
         """The prompt with so much of the answer, halved and halved again, as fits the window, and its length; as it was
         where not even a tenth of the answer fits."""
-        shown = min(len(item.answer), self._settings.max_answer_chars)
-        for part in (shown // 2, shown // 4, shown // 8):
+        answer_chars = min(len(item.answer), self._settings.max_answer_chars)
+        for part in (answer_chars // 2, answer_chars // 4, answer_chars // 8):
             shorter = self.prompt_of(item, part)
             (tokens,) = self._adapter.count_tokens([shorter])
             if tokens <= self._token_budget:
@@ -242,9 +245,9 @@ class GEvalJudge:
             yield Score(
                 item.key, item.criterion, item.repeat, float(self._settings.low), "empty answer: lowest score by rule"
             )
-        asked = [item for item in items if item.answer.strip()]
+        to_score = [item for item in items if item.answer.strip()]
         pairs: list[tuple[JudgeItem, Request]] = []
-        for item, request in zip(asked, self._requests(asked), strict=True):
+        for item, request in zip(to_score, self._requests(to_score), strict=True):
             if request.prompt_tokens <= self._token_budget:
                 pairs.append((item, request))
             else:
@@ -256,9 +259,9 @@ class GEvalJudge:
 
     def _by_reply(self, pairs: Sequence[tuple[JudgeItem, Request]]) -> Iterator[Score]:
         settings = self._settings
-        of_key = {item.key: item for item, _ in pairs}
+        item_by_key = {item.key: item for item, _ in pairs}
         for answer in self._adapter.generate([request for _, request in pairs]):
-            item = of_key[answer.key]
+            item = item_by_key[answer.key]
             criterion = self._criteria[item.criterion]
             value = score_in(answer.text, criterion.title, settings.low, settings.high)
             missing = f"no score from {settings.low} to {settings.high} in the reply"

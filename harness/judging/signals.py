@@ -52,13 +52,13 @@ def words(text: str) -> list[str]:
     """Lower-case words without accents and articles; number words and ordinals as digits, thousands without commas."""
     plain = unicodedata.normalize("NFKD", text.lower())
     plain = "".join(char for char in plain if not unicodedata.combining(char))
-    found = []
+    tokens = []
     for word in _WORD.findall(plain):
         word = word.replace(",", "") if word[:1].isdigit() else word
         if ordinal := _ORDINAL.match(word):
             word = ordinal[1]
-        found.append(_NUMBERS.get(word, word))
-    return [word for word in found if word not in ("a", "an", "the")]
+        tokens.append(_NUMBERS.get(word, word))
+    return [word for word in tokens if word not in ("a", "an", "the")]
 
 
 def content_words(text: str) -> set[str]:
@@ -124,8 +124,8 @@ def _against(reference: str, answer: str, question: set[str]) -> dict[str, float
         or expected
     )
     fresh = [w for w in stated if w not in _STOP and w not in question]
-    of_expected, of_stated = Counter(expected), Counter(stated)
-    recall, precision = _share(of_stated, of_expected), _share(of_expected, of_stated)
+    expected_counts, stated_counts = Counter(expected), Counter(stated)
+    recall, precision = _share(stated_counts, expected_counts), _share(expected_counts, stated_counts)
     new_recall, new_precision = _share(Counter(fresh), Counter(content)), _share(Counter(content), Counter(fresh))
     numbers, stated_numbers = _numbers(content), _numbers(fresh)
     names = [w.lower() for w in re.findall(r"\b[A-Z][\w'-]+", reference)]
@@ -156,9 +156,11 @@ def signals(items: Sequence[tuple[str, str, str]], encoder: Encoder) -> list[lis
     """For each (question, reference, answer) the values of `NAMES`, in that order."""
     rows = []
     for question, reference, answer in items:
-        asked = set(words(question))
+        question_words = set(words(question))
         parts = [part for part in reference.split(" / ") if part.strip()] or [reference]
-        best = max((_against(part, answer, asked) for part in parts), key=lambda row: (row["new_f1"], row["f1"]))
+        best = max(
+            (_against(part, answer, question_words) for part in parts), key=lambda row: (row["new_f1"], row["f1"])
+        )
         best |= {
             "log_words": math.log1p(len(words(answer))),
             "abstains": float(bool(_ABSTAINS.search(answer))),

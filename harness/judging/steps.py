@@ -21,10 +21,10 @@ _SEEN = {"reference": "an expert's reference answer", "passages": "the retrieved
 
 def write_steps(adapter: ModelAdapter, criterion: CriterionText, sees: Sequence[str]) -> list[str]:
     """The steps, one line each. Raises `HarnessError` when the model writes no list of steps."""
-    shown = "the question" + "".join(f", {_SEEN[name]}" for name in sees)
+    inputs = "the question" + "".join(f", {_SEEN[name]}" for name in sees)
     levels = "\n".join(f"{score}: {meaning}" for score, meaning in criterion.levels.items())
     text = (
-        f"Someone has to score answers to questions for one criterion. They see {shown}, and the answer to score.\n\n"
+        f"Someone has to score answers to questions for one criterion. They see {inputs}, and the answer to score.\n\n"
         f"Criterion: {criterion.title}. {criterion.definition}\n\nThe scores:\n{levels}\n\n"
         "Write down the steps by which they arrive at a score: a numbered list of three to six steps, one short "
         "sentence each. Write the list and nothing else."
@@ -45,9 +45,9 @@ def write_steps(adapter: ModelAdapter, criterion: CriterionText, sees: Sequence[
 
 def steps_in(reply: str) -> list[str]:
     """The items of the numbered list that begins with 1, each once, at most eight."""
-    found: list[str] = []
+    steps: list[str] = []
     for number, text in re.findall(r"^\W*(\d+)[.)]\s*(.+)$", reply, flags=re.MULTILINE):
         step = re.sub(r"[*_`]+", "", text).strip()
-        if int(number) == len(found) + 1 and step and step not in found:
-            found.append(step)
-    return found[:_MOST]
+        if int(number) == len(steps) + 1 and step and step not in steps:
+            steps.append(step)
+    return steps[:_MOST]

@@ -83,8 +83,8 @@ def mentions(kind: str, text: str, alternatives: Sequence[str]) -> list[str]:
     return _FINDERS[kind](_SPELLED_WORD.sub(_digits, text))
 
 
-def _digits(found: re.Match[str]) -> str:
-    words = [word.lower() for word in found.groups() if word]
+def _digits(match: re.Match[str]) -> str:
+    words = [word.lower() for word in match.groups() if word]
     return str(sum(_SPELLED[word] for word in words))
 
 
@@ -100,13 +100,13 @@ def _phrases(text: str, alternatives: Sequence[str]) -> list[str]:
     """The alternatives that occur, in reading order; an article in front does not matter, and of two that overlap the
     longer counts."""
     flat = " ".join(re.findall(r"[\w'-]+", text.casefold()))
-    found: list[tuple[int, int, str]] = []
+    phrases: list[tuple[int, int, str]] = []
     for phrase in sorted(alternatives, key=len, reverse=True):
         bare = re.sub(r"^(?:the|an|a)\s+", "", " ".join(re.findall(r"[\w'-]+", phrase.casefold())))
         for match in re.finditer(rf"(?<![\w-]){re.escape(bare)}(?![\w-])", flat):
-            if not any(start < match.end() and match.start() < end for start, end, _ in found):
-                found.append((match.start(), match.end(), phrase))
-    return [phrase for _, _, phrase in sorted(found)]
+            if not any(start < match.end() and match.start() < end for start, end, _ in phrases):
+                phrases.append((match.start(), match.end(), phrase))
+    return [phrase for _, _, phrase in sorted(phrases)]
 
 
 def _money(text: str) -> list[str]:
@@ -121,7 +121,7 @@ _HOURS_AND_MINUTES = re.compile(r"\b(\d+)\s*h(?:ours?|rs?)?,?\s*(?:and\s+)?(\d+)
 
 
 def _duration(text: str) -> list[str]:
-    text = _HOURS_AND_MINUTES.sub(lambda found: f"{60 * int(found[1]) + int(found[2])} minutes", text)
+    text = _HOURS_AND_MINUTES.sub(lambda match: f"{60 * int(match[1]) + int(match[2])} minutes", text)
     result = []
     for whole, fraction, unit in _DURATION.findall(text):
         base, factor = _TIMES[unit.lower()]
@@ -172,7 +172,7 @@ def _time(text: str) -> list[str]:
 
 
 def _name(text: str) -> list[str]:
-    return [found[0].title() for found in _FORMS["name"].finditer(text)]
+    return [match[0].title() for match in _FORMS["name"].finditer(text)]
 
 
 _FINDERS: dict[str, Callable[[str], list[str]]] = {

@@ -30,12 +30,12 @@ def runs_table(runs: Sequence[Run], groups: Sequence[Group] = (), batch_size: in
     for run in runs:
         by_model.setdefault((run.model, run.plan.arm.value), []).append(run)
     parts: list[str] = []
-    for (_, arm), of_model in by_model.items():
-        parts.append(f"\n{_heading(of_model[0])}, arm: {arm}, batch_size: {batch_size or 'auto'}")
-        parts.append(markdown_table(_HEADERS, [row for run in of_model for row in _rows(run)], _RIGHT))
-        if of_groups := [row for group in groups for row in _group_rows(group, of_model)]:
-            parts.append("\n" + markdown_table(["Groups", *_HEADERS[1:]], of_groups, _RIGHT))
-        parts += [f"{run.seconds:.1f} s, files in {run.folder}" for run in of_model]
+    for (_, arm), model_runs in by_model.items():
+        parts.append(f"\n{_heading(model_runs[0])}, arm: {arm}, batch_size: {batch_size or 'auto'}")
+        parts.append(markdown_table(_HEADERS, [row for run in model_runs for row in _rows(run)], _RIGHT))
+        if group_rows := [row for group in groups for row in _group_rows(group, model_runs)]:
+            parts.append("\n" + markdown_table(["Groups", *_HEADERS[1:]], group_rows, _RIGHT))
+        parts += [f"{run.seconds:.1f} s, files in {run.folder}" for run in model_runs]
     return "\n".join(parts)
 
 

@@ -184,13 +184,13 @@ def _with_interval(name: str) -> Callable[[StoredRun], str]:
 
 
 def _difference(baseline: StoredRun, name: str) -> Callable[[StoredRun], str]:
-    of_base = dict(zip(baseline.items, baseline.measures[name], strict=True))
+    base_values = dict(zip(baseline.items, baseline.measures[name], strict=True))
 
     def cell(run: StoredRun) -> str:
         if run.run_id == baseline.run_id:
             return "base"
         rows = zip(run.items, run.measures[name], run.clusters, strict=True)
-        pairs = [(v, b, c) for item, v, c in rows if v is not None and (b := of_base[item]) is not None]
+        pairs = [(v, b, c) for item, v, c in rows if v is not None and (b := base_values[item]) is not None]
         if not pairs:
             return "–"
         values, base, clusters = zip(*pairs, strict=True)
@@ -207,9 +207,9 @@ def _length_controlled(baseline: StoredRun, name: str) -> Callable[[StoredRun], 
         if "answer_words" not in run.measures or "answer_words" not in baseline.measures:
             return "–"
         measured = zip(baseline.measures[name], baseline.measures["answer_words"], strict=True)
-        of_base = dict(zip(baseline.items, measured, strict=True))
+        base_values = dict(zip(baseline.items, measured, strict=True))
         rows = [
-            (value, of_base[item][0], words, of_base[item][1])
+            (value, base_values[item][0], words, base_values[item][1])
             for item, value, words in zip(run.items, run.measures[name], run.measures["answer_words"], strict=True)
         ]
         known = [row for row in rows if None not in row]

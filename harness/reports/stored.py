@@ -83,8 +83,8 @@ class StoredRun:
 
     def belongs_to(self, entry: LeaderboardEntry, tasks: Sequence[str]) -> bool:
         """Whether the entry, its tasks expanded, names this run."""
-        of_entry = self.model in entry.models and self.arm in entry.arms and self.judge == entry.judge
-        return of_entry and self.task in tasks
+        listed = self.model in entry.models and self.arm in entry.arms and self.judge == entry.judge
+        return listed and self.task in tasks
 
 
 _COMPARED = ("measures", "items", "clusters", "judge_is_broken", "judge_repeats")

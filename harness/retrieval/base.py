@@ -73,10 +73,10 @@ class OracleRetriever(Ranker):
         store = self._chunks.store
         if query.gold_spans:
             return list(dict.fromkeys(chunk for span in query.gold_spans for chunk in store.overlapping(span)))
-        of_documents = [store.of_documents([name]) for name in query.gold_document_ids]
-        longest = max((len(chunks) for chunks in of_documents), default=0)
+        chunk_ranges = [store.of_documents([name]) for name in query.gold_document_ids]
+        longest = max((len(chunks) for chunks in chunk_ranges), default=0)
         # first chunks of all gold documents, then their second chunks, and so on
-        return [int(chunks[i]) for i in range(longest) for chunks in of_documents if i < len(chunks)]
+        return [int(chunks[i]) for i in range(longest) for chunks in chunk_ranges if i < len(chunks)]
 
 
 class NoRetriever:

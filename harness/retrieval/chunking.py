@@ -55,7 +55,7 @@ class Chunker:
             return len(text)
         # one character more than fits, so that a boundary right behind the last that fits is seen
         for boundary in _BOUNDARIES:
-            ends = (found.end() for found in boundary.finditer(text, start, limit + 1))
+            ends = (match.end() for match in boundary.finditer(text, start, limit + 1))
             # in the second half, and not where the next chunk would not get on: it starts at end - overlap
             good = [end for end in ends if end >= start + self.chars // 2 and end - self.overlap > start]
             if good:

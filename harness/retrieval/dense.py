@@ -124,8 +124,8 @@ class DenseRetriever(Ranker):
         for document in documents:
             chunks = store.of_documents([document])
             if len(chunks):
-                found = best(self._vectors_of(document, chunks) @ vector, top_k)
-                scores += [(int(chunks[number]), score) for number, score in found]
+                ranking = best(self._vectors_of(document, chunks) @ vector, top_k)
+                scores += [(int(chunks[number]), score) for number, score in ranking]
         return sorted(scores, key=lambda item: (-item[1], item[0]))[:top_k]
 
     def _vectors_of(self, document: str, chunks: np.ndarray) -> np.ndarray:
@@ -147,6 +147,6 @@ class DenseRetriever(Ranker):
         if isinstance(index, faiss.IndexHNSW):
             options["params"] = faiss.SearchParametersHNSW(efSearch=max(128, count))
         scores, chunks = index.search(vector[None, :], count, **options)
-        found = chunks[0] >= 0  # an approximate index may find fewer and fills up with -1
-        order = np.lexsort((chunks[0][found], -scores[0][found]))[:top_k]
-        return [(int(chunks[0][found][number]), float(scores[0][found][number])) for number in order]
+        filled = chunks[0] >= 0  # an approximate index may find fewer and fills up with -1
+        order = np.lexsort((chunks[0][filled], -scores[0][filled]))[:top_k]
+        return [(int(chunks[0][filled][number]), float(scores[0][filled][number])) for number in order]

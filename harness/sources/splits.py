@@ -28,12 +28,12 @@ def in_hash_order(questions: Sequence[Question], seed: int) -> list[Question]:
 def divide(questions: Sequence[Question], pool: int, seed: int) -> tuple[list[Question], list[Question]]:
     """(fine-tuning pool, evaluation split). The pool takes whole clusters, in hash order, until it holds `pool`
     questions; of the last cluster what is over `pool` is in neither."""
-    of_cluster: dict[str, list[Question]] = {}
+    by_cluster: dict[str, list[Question]] = {}
     for question in questions:
-        of_cluster.setdefault(question.cluster, []).append(question)
+        by_cluster.setdefault(question.cluster, []).append(question)
     training: list[Question] = []
     evaluation: list[Question] = []
-    for cluster in sorted(of_cluster, key=lambda name: _rank(seed, name)):
+    for cluster in sorted(by_cluster, key=lambda name: _rank(seed, name)):
         side = training if len(training) < pool else evaluation
-        side += in_hash_order(of_cluster[cluster], seed)
+        side += in_hash_order(by_cluster[cluster], seed)
     return training[:pool], in_hash_order(evaluation, seed)

@@ -71,12 +71,12 @@ class TransformersAdapter:
     @property
     def description(self) -> Description:
         settings = self._settings
-        shown = {"pretrained": self._weights.label, "peft": str(self._lora.path) if self._lora else None}
-        shown |= {"dtype": settings.dtype, "quantization": settings.quantization}
-        shown |= {"gate": "skipped" if self._lora and not settings.gate else None}
+        arguments = {"pretrained": self._weights.label, "peft": str(self._lora.path) if self._lora else None}
+        arguments |= {"dtype": settings.dtype, "quantization": settings.quantization}
+        arguments |= {"gate": "skipped" if self._lora and not settings.gate else None}
         return {
             "engine": "hf",
-            "model_args": {key: value for key, value in shown.items() if value not in (None, "none")},
+            "model_args": {key: value for key, value in arguments.items() if value not in (None, "none")},
             "licence": settings.licence,
         }
 
@@ -133,8 +133,8 @@ class TransformersAdapter:
             tokenizer=self.tokenizer,
             prompt_start_ids=self.prompt_start_ids,
         )
-        found = gate.faults_of_files(self._lora.path, base, self.training_record)
-        return found or gate.faults_of_model(self._model, self._prompts.encode, settings.dtype)
+        faults = gate.faults_of_files(self._lora.path, base, self.training_record)
+        return faults or gate.faults_of_model(self._model, self._prompts.encode, settings.dtype)
 
     # ---- prompts ----------------------------------------------------------------------------------------------------
 
@@ -216,8 +216,8 @@ class TransformersAdapter:
             yield from self._generate_halving(list(group))
 
     def _generate_batch(self, requests: Sequence[Request]) -> list[Answer]:
-        answers, asked, computed = generate_batch(self._model, self._prompts, requests)
-        self._asked, self._computed = self._asked + asked, self._computed + computed
+        answers, requested, computed = generate_batch(self._model, self._prompts, requests)
+        self._asked, self._computed = self._asked + requested, self._computed + computed
         return answers
 
     def _generate_halving(self, requests: list[Request]) -> Iterator[Answer]:
@@ -249,11 +249,11 @@ class TransformersAdapter:
         if not requests:
             return []
         try:
-            scores, asked, computed = score_batch(self._model, self._prompts, requests)
+            scores, requested, computed = score_batch(self._model, self._prompts, requests)
         except Exception as error:
             if not is_out_of_memory(error) or len(requests) == 1:
                 raise
             middle = len(requests) // 2
             return self.score_options(requests[:middle]) + self.score_options(requests[middle:])
-        self._asked, self._computed = self._asked + asked, self._computed + computed
+        self._asked, self._computed = self._asked + requested, self._computed + computed
         return scores

@@ -105,11 +105,11 @@ def prefill(model: PreTrainedModel, encoded: Sequence[Sequence[int]], rows: torc
     positions = [group_of[number] for number in range(len(encoded))]
     rest = [tokens[groups[position][0] :] for tokens, position in zip(encoded, positions, strict=True)]
     rest_ids, rest_mask = _padded(rest, pad, rows.device)
-    of_prompt = torch.tensor(positions, device=rows.device)
+    prompt_indices = torch.tensor(positions, device=rows.device)
     cache = _forward(model, prefix_ids, prefix_mask, None)
-    cache.batch_select_indices(of_prompt)
-    ids = torch.cat([prefix_ids[of_prompt], rest_ids], dim=1)
-    mask = torch.cat([prefix_mask[of_prompt], rest_mask], dim=1)
+    cache.batch_select_indices(prompt_indices)
+    ids = torch.cat([prefix_ids[prompt_indices], rest_ids], dim=1)
+    mask = torch.cat([prefix_mask[prompt_indices], rest_mask], dim=1)
     cache = _forward(model, ids[:, :-1], mask[:, :-1], cache)
     cache.batch_select_indices(rows)
     return Prefilled(ids[rows], mask[rows], cache, int(prefix_mask.sum()) + int(rest_mask.sum()))

@@ -63,7 +63,7 @@ class ChatPrompts:
         that the chat template writes as plain text (`[INST]`), is broken up by a space after its first character."""
         if self._control_text is None:
             return text
-        return self._control_text.sub(lambda found: f"{found[0][0]} {found[0][1:]}", text)
+        return self._control_text.sub(lambda match: f"{match[0][0]} {match[0][1:]}", text)
 
     def format(self, messages: Sequence[Message], reply_prefix: str = "") -> str:
         """As `ModelAdapter.format_prompt`."""

@@ -29,7 +29,7 @@ def hub_pack(repository: str, revision: str, reader_name: str, cache: Path, prog
     """The folder of the data pack. Raises `HubError` when it cannot be fetched, `DataError` when it is not what the
     reader knows."""
     reader = READERS[reader_name]
-    patterns = [pattern for of_part in reader.files.values() for pattern in of_part]
+    patterns = [pattern for part_patterns in reader.files.values() for pattern in part_patterns]
     fetched = snapshot(repository, revision, patterns, "dataset")
     depends_on: dict[str, str | int] = {
         "repository": repository,
@@ -82,14 +82,14 @@ def _write_pack(folder: Path, files: Path, reader: Reader, about: Mapping[str, s
 
 def _rows(files: Path, reader: Reader, part: str, about: Mapping[str, str | int]) -> Iterable[JsonObject]:
     """The rows of a part, in the order of its files. The first pattern that matches anything counts."""
-    found = next((hits for pattern in reader.files[part] if (hits := sorted(files.glob(pattern)))), [])
-    if not found:
+    paths = next((hits for pattern in reader.files[part] if (hits := sorted(files.glob(pattern)))), [])
+    if not paths:
         raise DataError(f"{_label(about)}: has no files for its part {part!r}")
     datasets = require("datasets")
     options = {"columns": list(reader.columns)} if reader.columns else {}
     stream: Iterable[JsonObject] = datasets.load_dataset(
         "parquet",
-        data_files={part: [str(path) for path in found]},
+        data_files={part: [str(path) for path in paths]},
         split=part,
         streaming=True,
         batch_size=_BATCH,

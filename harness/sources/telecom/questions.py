@@ -34,22 +34,22 @@ def make_questions(world: World, pool: str, number: int) -> list[Question]:
     Raises `DataError` when the world has too few facts."""
     quotas = {kind: number * share // 1_000 for kind, share in SHARES.items()}
     quotas["one_fact"] += number - sum(quotas.values())
-    found: list[Question] = []
+    questions: list[Question] = []
     for kind, quota in quotas.items():
-        of_kind: dict[str, Question] = {}
+        by_id: dict[str, Question] = {}
         for attempt in range(quota * _TRIES):
-            if len(of_kind) == quota:
+            if len(by_id) == quota:
                 break
             question = _MAKERS[kind](_Draw(world, pool, SeededRng(world.seed, "question", pool, kind, attempt)))
             if question is not None:
-                of_kind.setdefault(question.id, question)
-        if len(of_kind) < quota:
+                by_id.setdefault(question.id, question)
+        if len(by_id) < quota:
             raise DataError(
-                f"the telecom world of {sum(world.counts.values())} documents has facts for {len(of_kind)} of "
+                f"the telecom world of {sum(world.counts.values())} documents has facts for {len(by_id)} of "
                 f"{quota} {kind} questions in its {pool} pool; ask for fewer `questions` or more `documents`"
             )
-        found += of_kind.values()
-    return SeededRng(world.seed, "order", pool).shuffled(found)
+        questions += by_id.values()
+    return SeededRng(world.seed, "order", pool).shuffled(questions)
 
 
 class _Draw:
@@ -146,8 +146,8 @@ def _two_hop(draw: _Draw) -> Question | None:
         return None
     name = draw.rng.pick(names)
     # "procedure {n}" would read "procedure the procedure that …": the questions name the sort, the descriptor too
-    asked = draw.rng.pick(second.attribute(name).questions).replace(f"{second.kind.name} {{n}}", "{n}")
-    text = asked.format(n=attribute.descriptor.format(n=first.name))
+    wording = draw.rng.pick(second.attribute(name).questions).replace(f"{second.kind.name} {{n}}", "{n}")
+    text = wording.format(n=attribute.descriptor.format(n=first.name))
     bridge, fact = first.facts[link], second.facts[name]
     references = [f"{bridge.statement} {fact.statement}", fact.statement, fact.value]
     return _question("two_hop", text, references, [fact], [(first, link), (second, name)], [bridge])
@@ -195,8 +195,8 @@ def _unanswerable(draw: _Draw) -> Question | None:
     owner = entity.kind.title.format(n=entity.name)
     reference = f"The knowledge base does not state the {attribute.noun} of {owner}."
     # a fact without a value: what kind of value an answer must not make up
-    asked = Fact(f"{entity.document.id}/{name}", attribute.kind, "", reference, attribute.terms)
-    return _question("unanswerable", text, [reference], [asked], [(entity, name)])
+    missing = Fact(f"{entity.document.id}/{name}", attribute.kind, "", reference, attribute.terms)
+    return _question("unanswerable", text, [reference], [missing], [(entity, name)])
 
 
 def _leading_number(value: str) -> float:
