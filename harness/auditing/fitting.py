@@ -115,7 +115,8 @@ def _halves(questions: Sequence[Question]) -> tuple[Sequence[Question], Sequence
 
 def least_share(detection_at: Callable[[float], Mapping[str, float]]) -> tuple[float, Mapping[str, float]]:
     """The least of `SHARES` at which as much is found as is required of every kind, and what is found there; the
-    largest where none suffices. `detection_at` fits with a share and returns what is found in held-out questions, by kind."""
+    largest where none suffices. `detection_at` fits with a share and returns what is found in held-out questions, by
+    kind."""
     for share in SHARES:
         parts = detection_at(share)
         if min(parts.values()) >= REQUIRED:
@@ -187,7 +188,10 @@ def _chosen(judged: _Judged, known: _Errors, held_out: _Errors) -> tuple[_Regres
     values, right = judged.values, judged.right
 
     def with_penalty(penalty: float) -> JsonObject:
-        share, detected = least_share(lambda each: held_out.detection_rates(_with_planted(values, right, known, each, penalty)))
+        def detection_at(share: float) -> Mapping[str, float]:
+            return held_out.detection_rates(_with_planted(values, right, known, share, penalty))
+
+        share, detected = least_share(detection_at)
         on_held_out = judged.auc_on_held_out(lambda v, r: _with_planted(v, r, known, share, penalty))
         return {
             "penalty": penalty,
