@@ -9,24 +9,43 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from harness.api import audit, evaluate, finetune, leaderboard, load_run, rejudge
+    from harness.api import (
+        RunsFailed,
+        audit,
+        evaluate,
+        finetune,
+        fit_judge,
+        leaderboard,
+        load_run,
+        rejudge,
+        write_judge_steps,
+    )
+    from harness.errors import HarnessError
     from harness.evaluation.folder import Run
     from harness.finetuning.job import Checkpoint
 
 __version__ = "0.1.0"
 __all__ = [
     "Checkpoint",
+    "HarnessError",
     "Run",
+    "RunsFailed",
     "__version__",
     "audit",
     "evaluate",
     "finetune",
+    "fit_judge",
     "leaderboard",
     "load_run",
     "rejudge",
+    "write_judge_steps",
 ]
 
-_HOMES = {"Run": "harness.evaluation.folder", "Checkpoint": "harness.finetuning.job"}
+_HOMES = {
+    "Run": "harness.evaluation.folder",
+    "Checkpoint": "harness.finetuning.job",
+    "HarnessError": "harness.errors",
+}
 
 
 def __getattr__(name: str) -> object:

@@ -54,7 +54,9 @@ AnswerGroup = Callable[[Sequence[PreparedRun]], list[Answered | HarnessError]]
 
 
 class Runner(Protocol):
-    """Where groups of runs are answered; the runs of a group share a base. A runner may answer groups side by side."""
+    """Where groups of runs are answered; the runs of a group share a base. `answer` uses the store and the models of
+    this thread. A runner that works elsewhere sends the specs there, prepares them with a store of that place, and
+    gives back what was answered."""
 
     def run(
         self, groups: Sequence[Sequence[PreparedRun]], answer: AnswerGroup
@@ -147,11 +149,15 @@ def _judge_all(
     for numbers in _groups_to_judge(runs, answered):
         together = [(runs[n].parts, answered[n]) for n in numbers]
         try:
-            parts_of = dict(zip(numbers, _judged_together(together, context), strict=True))
-            for number in numbers:
-                finished[number] = _conclude(parts_of[number], answered[number], context)
+            judged = _judged_together(together, context)
         except HarnessError as error:
-            errors |= {n: error for n in numbers if n not in finished}
+            context.progress.note(f"{error}; each of the {len(numbers)} runs is now judged alone")
+            judged = [parts for parts, _ in together]  # one answer must not take the other runs with it
+        for number, parts in zip(numbers, judged, strict=True):
+            try:
+                finished[number] = _conclude(parts, answered[number], context)
+            except HarnessError as error:
+                errors[number] = error
     return finished
 
 

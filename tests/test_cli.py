@@ -375,6 +375,13 @@ def test_start_up_imports_nothing_heavy(arguments: list[str]) -> None:
     assert not imported & heavy
 
 
+def test_a_task_is_named_by_its_file(harness: Harness, entries: Path, pack: Path) -> None:
+    path = str(entries / "tasks" / "animals.yaml")
+    done = harness("eval", "--include_path", str(entries), "-t", path, "-M", "parrot", "--data", str(pack))
+    assert done.code == 0, done.err
+    assert "|animals" in done.out.replace(" ", "")
+
+
 def test_interrupted_by_hand_says_that_work_is_kept(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     from harness.entries.catalog import Catalog
 

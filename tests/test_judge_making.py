@@ -398,6 +398,19 @@ def test_a_template_of_the_reference_is_applied_once(harness: Harness, entries: 
     assert found.read_bytes() == expected.read_bytes()
 
 
+def test_a_file_where_the_output_folder_should_be_is_reported_before_any_work(
+    harness: Harness, entries: Path, pack: Path
+) -> None:
+    flags = ["--include_path", str(entries)]
+    assert harness("eval", "-t", "animals", "-M", "parrot", "--data", str(pack), "-o", "a", *flags).code == 0
+    (run,) = Path("a/parrot").iterdir()
+    Path("file").write_text("x")
+    for command in (["judge", str(run), "--judge", "calibrated"], ["audit", "marks", *flags]):
+        done = harness(*command, "-o", "file")
+        assert done.code == 2
+        assert "--output_path file: file is a file; name a folder" in done.err
+
+
 def test_a_folder_that_is_no_run_is_one_line(harness: Harness, tmp_path: Path) -> None:
     done = harness("judge", str(tmp_path), "--judge", "facts")
     assert done.code == 2

@@ -7,8 +7,10 @@ import pkgutil
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,8 +22,9 @@ from harness.entries.catalog import Catalog
 from harness.errors import HarnessError, UsageError
 from harness.evaluation.folder import Run
 from harness.evaluation.run import Context
+from harness.judging.scripted import ScriptedJudge
 from harness.planning.runs import Parts, Resources, RunSpec, prepare
-from harness.records import Arm
+from harness.records import Arm, JudgeItem, Score
 from harness.store import Store
 from tests.conftest import REPOSITORY, Finished, Silent
 
@@ -82,6 +85,63 @@ def test_mistakes_are_raised_before_anything_is_written(tmp_path: Path, monkeypa
     with pytest.raises(HarnessError, match="model a: script: is missing; add it"):
         package.evaluate(tasks=["telecom"], models=[{"model": "a", "engine": "scripted"}], progress=False)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"limit": 0}, "--limit 0: give a whole number"),
+        ({"limit": "5"}, "--limit 5: give a whole number"),
+        ({"limit": 1.5}, "--limit 1.5: give a whole number"),
+        ({"limit": float("nan")}, "--limit nan: give a whole number"),
+        ({"batch_size": 0}, "batch_size"),
+        ({"seed": "x"}, "seed"),
+        ({"models": [3]}, "model 3: give a name, the path of a YAML file or a dictionary"),
+        ({"tasks": [{"task": "telecom", "extra": 1}]}, "extra"),
+    ],
+)
+def test_a_wrong_argument_is_one_clear_line(changes: dict[str, Any], said: str, tmp_path: Path) -> None:
+    arguments = {"tasks": "telecom", "models": "scripted", "output": tmp_path / "results", "progress": False, **changes}
+    with pytest.raises(HarnessError) as caught:
+        package.evaluate(**arguments)
+    assert said in str(caught.value)
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"method": "foo"}, "method"),
+        ({"settings": {"lora_rank": 8}}, "settings: unknown name 'lora_rank'"),
+        ({"settings": {"lora_r": "8"}}, "settings: a value of the wrong type"),
+        ({"samples": 0}, "--samples 0: give whole numbers from 1"),
+    ],
+)
+def test_a_wrong_argument_of_finetune_is_one_clear_line(changes: dict[str, Any], said: str, tmp_path: Path) -> None:
+    arguments = {"task": "telecom", "model": "smollm2-135m", "output": tmp_path, "progress": False, **changes}
+    with pytest.raises(HarnessError) as caught:
+        package.finetune(**arguments)
+    assert said in str(caught.value)
+
+
+def test_one_task_model_or_arm_needs_no_list(entries: Path, pack: Path, tmp_path: Path) -> None:
+    (run,) = package.evaluate(
+        tasks="animals", models="parrot", arms="closed_book", data=pack, include_path=[entries], output=tmp_path / "r",
+        store=tmp_path / "s.sqlite", progress=False,
+    )  # fmt: skip
+    assert run.plan.arm == Arm.CLOSED_BOOK
+
+
+def test_two_different_tasks_of_one_name_are_refused(entries: Path) -> None:
+    one = Catalog([entries]).task("animals").model_dump(mode="json", exclude_none=True)
+    other = {**one, "description": "Another."}
+    with pytest.raises(UsageError, match="two different tasks are named animals"):
+        package.evaluate(tasks=[one, other], models=["parrot"], include_path=[entries], progress=False)
+
+
+def test_auto_measures_the_batch_size_whatever_the_entry_says() -> None:
+    spec = spec_of(batch_size="auto")
+    assert RunSpec.model_validate_json(spec.model_dump_json()).options.batch_size == "auto"
 
 
 # ---- a run is a value -----------------------------------------------------------------------------------------------
@@ -151,9 +211,31 @@ def test_a_run_that_fails_does_not_take_the_others_with_it(shared_cache: Path, s
     assert [outcome.run is not None for outcome in outcomes] == [True, False, True]
     assert outcomes[1].error is not None
     failed = RunsFailed(outcomes)
-    assert failed.problems == ("the server burnt down",)
+    assert failed.problems == ("the server burnt down (telecom × scripted, rag)",)
     assert [run.model for run in failed.runs] == ["first", "last"]
     assert [each.parts.adapter.closed for each in (runs[0], runs[2])] == [1, 1]  # type: ignore[attr-defined]
+
+
+class Refusing(ScriptedJudge):
+    """Reads passages, so that runs are judged together; refuses one answer."""
+
+    sees_passages = True
+
+    def judge(self, items: Sequence[JudgeItem]) -> Iterator[Score]:
+        if any(item.answer == "b" for item in items):
+            raise HarnessError("the judge's server refused an answer")
+        yield from super().judge(items)
+
+
+def test_a_run_that_cannot_be_judged_does_not_take_those_with_it_that_are_judged_together(
+    shared_cache: Path, store: Store, tmp_path: Path
+) -> None:
+    judge = Refusing(["4"])
+    runs = [prepared(shared_cache, ScriptedAdapter([answer], name=answer)) for answer in ("a", "b", "c")]
+    runs = [PreparedRun(each.spec, replace(each.parts, judge=judge)) for each in runs]
+    outcomes = execute(runs, Context(store, tmp_path / "out", Silent(), {"date": "", "command": ""}))
+    assert [outcome.run is not None for outcome in outcomes] == [True, False, True]
+    assert str(outcomes[1].error) == "the judge's server refused an answer"
 
 
 def test_models_are_closed_even_when_there_is_a_bug(shared_cache: Path, store: Store, tmp_path: Path) -> None:

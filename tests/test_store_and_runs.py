@@ -427,10 +427,33 @@ def test_a_run_folder_of_format_one_is_read_as_if_it_were_of_format_two(tmp_path
         row["repeats"] = row.pop("loops")
         row["metrics"] = ["repeats" if name == "loops" else name for name in row["metrics"]]
     samples.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    results.write_text(results.read_text().replace('"loops', '"repeats'))
+    document = json.loads(results.read_text().replace('"loops', '"repeats'))
+    document["harness"]["unscored"]["verdicts"] = document["harness"]["unscored"].pop("scores")
+    results.write_text(json.dumps(document))
     old = read_run(made.folder)
+    assert old.unscored == made.unscored
     assert old.scores == made.scores
     assert old.samples == made.samples
+
+
+@pytest.mark.parametrize("key", ["identities", "entries", "model", "plan"])
+def test_a_manifest_that_lacks_a_part_is_one_line(tmp_path: Path, store: Store, key: str) -> None:
+    folder = run(parts(), store, tmp_path).folder
+    manifest = json.loads((folder / "manifest.json").read_text())
+    del manifest[key]
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(DataError, match="is not a whole run folder of this version"):
+        read_run(folder)
+
+
+def test_a_field_that_a_later_row_lacks_is_reported_with_its_line(tmp_path: Path, store: Store) -> None:
+    folder = run(parts(), store, tmp_path).folder
+    (samples,) = folder.glob("samples_*.jsonl")
+    rows = [json.loads(line) for line in samples.read_text().splitlines()]
+    del rows[2]["prompt_tokens"]
+    samples.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(DataError, match="samples, line 3: KeyError: 'prompt_tokens'"):
+        _ = read_run(folder).samples
 
 
 @pytest.mark.parametrize("damage", ["no samples", "a line cut short", "no rows", "not an object", "a field missing"])

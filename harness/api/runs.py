@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from harness.api.session import PathLike, Session, check_output
+from harness.api.session import PathLike, Session, check_output, checked_spec, several
 from harness.build.judges import build_judge
-from harness.build.resources import ModelOptions
+from harness.build.resources import BatchSize, ModelOptions
 from harness.build.sources import build_source
 from harness.campaign import (
     Outcome,
@@ -17,7 +18,7 @@ from harness.campaign import (
     prepare_all,
     warn_of_self_preference,
 )
-from harness.entries.catalog import Catalog, Reference
+from harness.entries.catalog import Catalog, Reference, is_path
 from harness.entries.checking import DECODING, TASK, check
 from harness.entries.judge import FactsJudgeEntry, ResolvedJudge
 from harness.entries.model import ResolvedModel
@@ -35,25 +36,31 @@ __all__ = ["RunsFailed", "evaluate", "load_run", "rejudge"]
 
 
 class RunsFailed(HarnessError):
-    """Some runs of a call failed. `runs` are those that were finished; what failed is in `problems`, one line each."""
+    """Some runs of a call failed. `outcomes` has all of them in order, `runs` those that were finished; `problems` has
+    a line for each thing that went wrong, with the runs that it ended."""
 
     def __init__(self, outcomes: Sequence[Outcome]) -> None:
-        errors = [outcome.error for outcome in outcomes if outcome.error is not None]
-        super().__init__(*dict.fromkeys(problem for error in errors for problem in error.problems))
+        ended: dict[str, list[str]] = {}
+        for outcome in outcomes:
+            for problem in outcome.error.problems if outcome.error is not None else ():
+                ended.setdefault(problem, []).append(outcome.spec.label)
+        one = len(outcomes) == 1
+        super().__init__(*(each if one else f"{each} ({'; '.join(ended[each])})" for each in ended))
+        self.outcomes = list(outcomes)
         self.runs = [outcome.run for outcome in outcomes if outcome.run is not None]
 
 
 def evaluate(
     *,
-    tasks: Sequence[Reference],
-    models: Sequence[Reference | ResolvedModel],
-    arms: Sequence[str] = ("rag",),
+    tasks: Reference | Sequence[Reference],
+    models: Reference | ResolvedModel | Sequence[Reference | ResolvedModel],
+    arms: str | Sequence[str] = ("rag",),
     judge: Reference | None = None,
     data: PathLike | None = None,
     limit: float | None = None,
     gen_kwargs: Mapping[str, object] | None = None,
     seed: int = 0,
-    batch_size: int | None = None,
+    batch_size: BatchSize | None = None,
     device: str | None = None,
     gate: bool = True,
     adaptive_repeats: float | None = None,
@@ -69,7 +76,8 @@ def evaluate(
 
     What is stored already is not computed again. `tasks` may name groups and tags. `judge` None: each task's own.
     `data`: a data pack for the one task, or a folder with a pack for each of several. `limit`: only the first so many
-    questions, or that share of them below 1. `gen_kwargs` go over the task's `generation_kwargs`. `adaptive_repeats`:
+    questions, or that share of them below 1. `batch_size`: over the entries' own;
+    "auto" measures it. `gen_kwargs` go over the task's `generation_kwargs`. `adaptive_repeats`:
     the error rate at which fewer repeats of the judge decide between the first model and the others. `cost_limit`: in
     the currency of the entries' prices. `output`: the folder of run folders. `store`: default: the cache's own.
     `command`: recorded in the manifests.
@@ -82,16 +90,18 @@ def evaluate(
     check_output(output)
     session = Session.open(include_path, progress, cost_limit)
     catalog = session.catalog
-    entries = _task_entries(catalog, tasks)
+    entries = _task_entries(catalog, several(tasks))
+    resolved = [m if isinstance(m, ResolvedModel) else catalog.resolved_model(m) for m in several(models)]
     specs = [
-        RunSpec(
+        checked_spec(
+            RunSpec,
             task=task,
             model=model,
             judge=catalog.resolved_judge(judge if judge is not None else task.judge),
             arm=arm,
-            limit=None if limit is None else float(limit),
+            limit=_checked_limit(limit),
             seed=seed,
-            data=_data_of(data, task.task, several=len(entries) > 1),
+            data=_data_of(data, task.task, of_several=len(entries) > 1),
             decoding=_decoding(task, gen_kwargs or {}),
             device=device,
             batch_size=batch_size,
@@ -99,8 +109,8 @@ def evaluate(
             needs_judge=judge is not None,
         )
         for task in entries
-        for model in [m if isinstance(m, ResolvedModel) else catalog.resolved_model(m) for m in models]
-        for arm in arms_of(arms)
+        for model in resolved
+        for arm in arms_of(several(arms))
     ]
     if limit is not None:
         session.progress.note(f"--limit {limit:g}: for trying out; not a result to report")
@@ -118,12 +128,22 @@ def _task_entries(catalog: Catalog, tasks: Sequence[Reference]) -> list[TaskEntr
     """Names of groups and tags opened, each task once."""
     entries: dict[str, TaskEntry] = {}
     for reference in tasks:
-        is_name = isinstance(reference, str) and not reference.endswith((".yaml", ".yml"))
+        is_name = isinstance(reference, str) and not is_path(reference)
         references: Sequence[Reference] = catalog.expand_tasks([str(reference)])[0] if is_name else [reference]
         for each in references:
             entry = catalog.task(each)
-            entries.setdefault(entry.task, entry)
+            if entries.setdefault(entry.task, entry) != entry:
+                raise UsageError(f"two different tasks are named {entry.task}; give one of them another name")
     return list(entries.values())
+
+
+def _checked_limit(limit: float | None) -> float | None:
+    if limit is None:
+        return None
+    is_number = isinstance(limit, int | float) and not isinstance(limit, bool) and 0 < limit < math.inf
+    if not is_number or (limit >= 1 and limit != int(limit)):
+        raise UsageError(f"--limit {limit}: give a whole number from 1, or a share between 0 and 1")
+    return float(limit)
 
 
 def arms_of(names: Sequence[str]) -> list[Arm]:
@@ -135,13 +155,13 @@ def arms_of(names: Sequence[str]) -> list[Arm]:
     return [Arm(name) for name in names]
 
 
-def _data_of(data: PathLike | None, task: str, several: bool) -> str | None:
+def _data_of(data: PathLike | None, task: str, of_several: bool) -> str | None:
     """The pack of a task: the folder itself for the one task of a call, folder/TASK where there are several."""
     if data is None:
         return None
     folder = Path(data)
     has_own = (folder / task / "corpus.jsonl").is_file()
-    if several and not has_own:
+    if of_several and not has_own:
         raise UsageError(
             f"--data {folder}: with several tasks it must hold a pack for each; there is none in {folder / task}"
         )
@@ -190,10 +210,11 @@ def rejudge(
 ) -> list[Run]:
     """Finished runs, or one, under another judge: a new run for each, in their order. No generator is loaded and
     nothing is retrieved. Parameters as for `evaluate`."""
-    several = [runs] if isinstance(runs, Run | str | Path) else runs
-    finished = [each if isinstance(each, Run) else load_run(each) for each in several]
+    check_output(Path(output))
+    listed = [runs] if isinstance(runs, Run | str | Path) else runs
+    finished = [each if isinstance(each, Run) else load_run(each) for each in listed]
     for run in finished:
-        _ = run.rows  # a broken one is reported before the first is judged
+        _ = run.samples  # a broken one is reported before the first is judged
     session = Session.open(include_path, progress, cost_limit)
     resolved = session.catalog.resolved_judge(judge)
     with session.open_store(store) as opened:
@@ -217,10 +238,18 @@ def _rejudge(run: Run, resolved: ResolvedJudge, session: Session, context: Conte
     return judged
 
 
+def _recorded_task(run: Run) -> TaskEntry | None:
+    """The task's entry as it was; None for one that today's version does not read."""
+    try:
+        return check(TASK, run.manifest["entries"]["task"], f"{run.folder}/manifest.json")
+    except EntryError:
+        return None
+
+
 def _questions_with_facts(run: Run, session: Session) -> dict[str, Question]:
     """The synthetic world's questions with their facts; nothing of another data set."""
-    entry = check(TASK, run.manifest["entries"]["task"], f"{run.folder}/manifest.json")
-    if entry.world is None:
+    entry = _recorded_task(run)
+    if entry is None or entry.world is None:
         session.progress.note(f"{run.folder}: its questions have no known facts; the facts judge leaves them unscored")
         return {}
     source = build_source(entry, None, session.resources)

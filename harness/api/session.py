@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
 
 from harness.adapters.openai import Budget
 from harness.build.resources import Resources
@@ -15,9 +18,10 @@ from harness.interfaces import Progress
 from harness.reports.progress import make_progress, no_progress
 from harness.store import Store
 
-__all__ = ["PathLike", "Session", "check_output"]
+__all__ = ["PathLike", "Session", "check_output", "checked_spec", "several"]
 
 PathLike = str | Path
+M = TypeVar("M", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,21 @@ class Session:
     def open_store(self, path: PathLike | None) -> Store:
         """The store at the path; default: the cache's own."""
         return Store(Path(path) if path is not None else self.resources.cache / "store.sqlite")
+
+
+def several(value: object) -> list[Any]:
+    """A list of what may be given alone: a name, a path, a dictionary, a number."""
+    is_list = isinstance(value, Iterable) and not isinstance(value, str | Path | Mapping | BaseModel)
+    return list(value) if is_list else [value]  # type: ignore[call-overload]
+
+
+def checked_spec(kind: type[M], **fields: object) -> M:
+    """A spec of the fields. Raises `UsageError` with a line for each that cannot be."""
+    try:
+        return kind(**fields)
+    except ValidationError as error:
+        lines = [f"{'.'.join(map(str, e['loc']))}: {e['msg']} (it is {e['input']!r})" for e in error.errors()]
+        raise UsageError(*dict.fromkeys(lines)) from error
 
 
 def check_output(path: Path) -> None:

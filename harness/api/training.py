@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 
-from harness.api.session import PathLike, Session, check_output
+from harness.api.session import PathLike, Session, check_output, checked_spec, several
 from harness.entries.catalog import Reference
-from harness.errors import UsageError
+from harness.errors import UsageError, near_names
 from harness.evaluation.host import host_facts
 from harness.files import JsonObject
 from harness.finetuning.checkpoints import holds_checkpoint
@@ -26,7 +26,7 @@ def finetune(
     *,
     task: Reference,
     model: Reference,
-    samples: Sequence[int] | None = None,
+    samples: int | Sequence[int] | None = None,
     method: Method = "lora",
     format: Format = "qa",
     settings: TrainingSettings | Mapping[str, object] | None = None,
@@ -39,6 +39,7 @@ def finetune(
     plain: bool = False,
     include_path: Sequence[PathLike] = (),
     progress: bool = True,
+    report: Callable[[Checkpoint, Sequence[JsonObject]], None] | None = None,
     command: str = "harness.finetune(…)",
 ) -> list[Checkpoint]:
     """Trains a LoRA checkpoint for each number of samples, on nested subsets of the task's fine-tuning pool, and
@@ -46,7 +47,8 @@ def finetune(
 
     What is trained already is left as it is; a stopped training resumes. `settings`: a `TrainingSettings` or some of
     its fields. `sweep`: axes of a grid, as `["lora_r=8,16"]`; chosen by the loss on held-out pairs. `overwrite`:
-    replace checkpoints of other settings. `plain`: train a base without a chat template in the plain form.
+    replace checkpoints of other settings. `plain`: train a base without a chat template in the plain form. `report` is
+    called with each checkpoint as it is finished, and with the trials of its sweep.
 
     Raises `UsageError` or `DataError` before anything is trained."""
     output = Path(output)
@@ -55,10 +57,11 @@ def finetune(
     entry = session.catalog.task(task)
     chosen = _settings(settings)
     points = grid(chosen, sweep)
-    spec = TrainingSpec(
+    spec = checked_spec(
+        TrainingSpec,
         task=entry,
         model=session.catalog.model(model),
-        sizes=_sizes(samples, entry.finetune.sizes, entry.task),
+        sizes=_sizes(None if samples is None else several(samples), entry.finetune.sizes, entry.task),
         method=method,
         format=format,
         seed=seed,
@@ -81,12 +84,24 @@ def finetune(
             best, rows = choose(job, points)
             recipes[job.folder] = job.recipe(best)
         trained.append(job.train(recipes[job.folder], overwrite, rows, host_facts(command)))
+        if report is not None:
+            report(trained[-1], rows)
     return trained
 
 
 def _settings(changes: TrainingSettings | Mapping[str, object] | None) -> TrainingSettings:
-    settings = changes if isinstance(changes, TrainingSettings) else replace(TrainingSettings(), **(changes or {}))  # type: ignore[arg-type]
-    if problems := settings.problems():
+    if isinstance(changes, TrainingSettings):
+        settings = changes
+    else:
+        known = [field.name for field in fields(TrainingSettings)]
+        if unknown := [name for name in changes or {} if name not in known]:
+            raise UsageError(*(f"settings: unknown name {n!r}{near_names(n, known)}" for n in unknown))
+        settings = replace(TrainingSettings(), **(changes or {}))  # type: ignore[arg-type]
+    try:
+        problems = settings.problems()
+    except TypeError as error:
+        raise UsageError(f"settings: a value of the wrong type: {error}") from error
+    if problems:
         raise UsageError(*(f"--{problem}" for problem in problems))
     return settings
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from harness.adapters.bases import BaseHolder
 from harness.adapters.openai import Budget
 from harness.interfaces import Progress
 
-__all__ = ["ModelOptions", "Resources"]
+__all__ = ["BatchSize", "ModelOptions", "Resources"]
+
+BatchSize = int | Literal["auto"]
+"""Prompts in a batch; "auto" measures it, whatever the model's entry says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,5 +33,5 @@ class ModelOptions:
     if it does not pass the gate."""
 
     device: str | None = None
-    batch_size: int | None = None
+    batch_size: BatchSize | None = None
     gate: bool = True

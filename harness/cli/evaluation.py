@@ -20,6 +20,7 @@ from harness.cli.common import (
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
+    from harness.build.resources import BatchSize
     from harness.entries.model import ResolvedModel
     from harness.evaluation.folder import Run
 
@@ -102,9 +103,9 @@ def _limit(text: str | None) -> float | None:
     return value
 
 
-def _batch_size(text: str | None) -> int | None:
+def _batch_size(text: str | None) -> BatchSize | None:
     if text is None or text == "auto":
-        return None
+        return text  # type: ignore[return-value]  # "auto" itself
     if not text.isdigit() or int(text) < 1:
         raise UsageError(f"--batch_size {text}: give a whole number from 1, or auto")
     return int(text)
@@ -153,11 +154,12 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _print(runs: list[Run], tasks: list[str], batch_size: int | None, options: argparse.Namespace) -> None:
+def _print(runs: list[Run], tasks: list[str], batch_size: BatchSize | None, options: argparse.Namespace) -> None:
+    from harness.entries.catalog import is_path
     from harness.reports.console import Group, runs_table
 
     catalog = catalog_of(options)
-    _, entries = catalog.expand_tasks(tasks)
+    _, entries = catalog.expand_tasks([task for task in tasks if not is_path(task)])  # a file is no group
     groups = [Group(entry, catalog.expand_tasks([entry.group])[0]) for entry in entries]
     if runs:
         print(runs_table(runs, groups, batch_size))

@@ -18,6 +18,9 @@ from harness.cli.common import (
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harness.files import JsonObject
     from harness.finetuning.job import Checkpoint
 
 __all__ = ["add"]
@@ -119,6 +122,12 @@ def run(options: argparse.Namespace) -> int:
     from harness.api import finetune
     from harness.finetuning.training import is_main_process
 
+    def report(checkpoint: Checkpoint, trials: Sequence[JsonObject]) -> None:
+        if trials:
+            print(_sweep_table(checkpoint, trials, [axis.partition("=")[0] for axis in options.sweep]))
+        if not checkpoint.reused:
+            print(_summary(checkpoint), flush=True)
+
     names = [*_NUMBERS, "target_modules"]
     settings: dict[str, object] = {name: value for name in names if (value := getattr(options, name)) is not None}
     checkpoints = finetune(
@@ -136,29 +145,25 @@ def run(options: argparse.Namespace) -> int:
         overwrite=options.overwrite,
         plain=options.plain,
         include_path=options.include_path,
+        report=report if is_main_process() else None,
         command=options.command_line,
     )
     if is_main_process():
-        for checkpoint in checkpoints:
-            if options.sweep and "sweep" in checkpoint.manifest:
-                print(_sweep_table(checkpoint, [axis.partition("=")[0] for axis in options.sweep]))
-            if not checkpoint.reused:
-                print(_summary(checkpoint))
         _print_how_to_evaluate(options, checkpoints)
     return 0
 
 
-def _sweep_table(checkpoint: Checkpoint, names: list[str]) -> str:
+def _sweep_table(checkpoint: Checkpoint, trials: Sequence[JsonObject], names: list[str]) -> str:
     from harness.tables import markdown_table
 
-    manifest = checkpoint.manifest
+    settings = checkpoint.manifest["settings"]
     rows = [
         [
             *(f"{row[name]:g}" for name in names),
             *("diverged" if row[key] is None else f"{row[key]:.3f}" for key in ("loss", "validation_loss")),
-            "chosen" if all(row[name] == manifest["settings"][name] for name in names) else "",
+            "chosen" if all(row[name] == settings[name] for name in names) else "",
         ]
-        for row in manifest["sweep"]
+        for row in trials
     ]
     table = markdown_table([*names, "loss", "validation loss", ""], rows, [True] * (len(names) + 2) + [False])
     return f"\n{checkpoint.name}: loss on held-out pairs of the pool\n{table}"

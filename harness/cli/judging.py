@@ -106,6 +106,7 @@ def audit_judge(options: argparse.Namespace) -> int:
     """Runs the command. Returns the exit code."""
     from harness.api import audit
     from harness.api.boards import beside
+    from harness.api.session import check_output
     from harness.auditing.audit import Extent
     from harness.auditing.card import page
     from harness.files import write_atomically, write_json
@@ -114,6 +115,8 @@ def audit_judge(options: argparse.Namespace) -> int:
         if getattr(options, name) < 1:
             raise UsageError(f"--{name} {getattr(options, name)}: give a whole number from 1")
     entry_file = catalog_of(options).path_of("judge", options.name)
+    folder = options.output_path or beside(entry_file, "cards", Path("judges/cards"))
+    check_output(folder)
     card = audit(
         options.name,
         data=options.data,
@@ -125,7 +128,6 @@ def audit_judge(options: argparse.Namespace) -> int:
         include_path=options.include_path,
     )
     card |= {"command": _command(options)}
-    folder = options.output_path or beside(entry_file, "cards", Path("judges/cards"))
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / f"{options.name}.json", card)
     write_atomically(folder / f"{options.name}.md", text := page(card))

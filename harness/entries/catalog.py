@@ -60,6 +60,11 @@ def shipped_catalog() -> Path:
     return copied if copied.is_dir() else package.parent
 
 
+def is_path(reference: Reference) -> bool:
+    """Whether an entry is given by its file."""
+    return isinstance(reference, Path) or (isinstance(reference, str) and reference.endswith((".yaml", ".yml")))
+
+
 class Catalog:
     """The entries of some folders; the first folder that has a name wins."""
 
@@ -90,12 +95,14 @@ class Catalog:
     def _get(self, kind: TypeAdapter[T], key: str, reference: Reference) -> T:
         if isinstance(reference, Mapping):
             return check(kind, reference, f"{key} {reference.get(key, 'without a name')}")
-        if isinstance(reference, Path) or reference.endswith((".yaml", ".yml")):
+        if not isinstance(reference, str | Path):
+            raise UsageError(f"{key} {reference!r}: give a name, the path of a YAML file or a dictionary")
+        if is_path(reference):
             path = Path(reference)
             if not path.is_file():
                 raise UnknownEntry(f"{path}: there is no such file; name a {key} entry or the path of one")
             return check(kind, read_entry(path), where(path))
-        return self._load(kind, key, self.path_of(key, reference))
+        return self._load(kind, key, self.path_of(key, str(reference)))
 
     # ---- entries ----------------------------------------------------------------------------------------------------
 

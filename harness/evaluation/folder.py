@@ -228,7 +228,7 @@ class Run:
 
     @property
     def unscored(self) -> JsonObject:
-        return dict(self._ours["unscored"])
+        return {"scores" if key == "verdicts" else key: value for key, value in self._ours["unscored"].items()}
 
     @property
     def available(self) -> int:
@@ -271,7 +271,13 @@ class Run:
     @cached_property
     def samples(self) -> list[Sample]:
         """One a question, in the order of the run. Facts of synthetic worlds are not in run folders."""
-        return [_sample_of(row) for row in self.rows]
+        samples = []
+        for number, row in enumerate(self.rows, start=1):
+            try:
+                samples.append(_sample_of(row))
+            except (LookupError, TypeError, ValueError, AttributeError) as error:
+                raise _not_whole(self.folder, error, f"samples, line {number}: ") from error
+        return samples
 
 
 def read_run(folder: Path) -> Run:
@@ -280,14 +286,15 @@ def read_run(folder: Path) -> Run:
         manifest = parse_json((folder / "manifest.json").read_text(encoding="utf-8"))
         results = parse_json(next(folder.glob("results_*.json")).read_text(encoding="utf-8"))
         run = Run(folder, manifest, results)
-        _ = run.scores, run.criteria, run.available, run.judge_is_broken, run.id
+        _ = run.scores, run.criteria, run.available, run.judge_is_broken, run.id, run.plan
+        _ = [dict(manifest[key]) for key in ("identities", "entries", "model")]
     except (OSError, StopIteration, LookupError, TypeError, ValueError, AttributeError) as error:
         raise _not_whole(folder, error) from error
     return run
 
 
-def _not_whole(folder: Path, error: Exception) -> DataError:
-    reason = f"{type(error).__name__}: {error}" if str(error) else "a file is missing"
+def _not_whole(folder: Path, error: Exception, where: str = "") -> DataError:
+    reason = f"{where}{type(error).__name__}: {error}" if str(error) else "a file is missing"
     return DataError(f"{folder}: is not a whole run folder of this version ({reason}); {_MISSING}")
 
 

@@ -24,7 +24,8 @@ class UnavailableJudge:
 
     @property
     def identity(self) -> Identity:
-        return {"kind": "unavailable", "reason": self._reason}
+        # not the reason: its wording, and what a server says, would give the same run another id
+        return {"kind": "unavailable", "criteria": list(self.criteria)}
 
     @property
     def usage(self) -> Usage:

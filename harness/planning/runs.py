@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -47,12 +47,17 @@ class RunSpec(Part):
     decoding: DecodingEntry | None = None
     """Instead of the task's `generation_kwargs`."""
     device: str | None = None
-    batch_size: Positive | None = None
+    batch_size: Positive | Literal["auto"] | None = None
     gate: bool = True
     """Whether a LoRA checkpoint must pass the gate."""
     needs_judge: bool = False
     """Whether a judge that is not available is an error. Otherwise answers are left unscored: they and the metrics are
     worth having, and the scores can be had later."""
+
+    @property
+    def label(self) -> str:
+        """What people call it."""
+        return f"{self.task.task} × {self.model.name}, {self.arm}"
 
     @property
     def options(self) -> ModelOptions:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from harness.build.resources import BatchSize
 from harness.entries.task import AggregateEntry, GroupEntry
 from harness.evaluation.aggregates import Aggregate
 from harness.evaluation.folder import Run
@@ -24,7 +25,7 @@ class Group(NamedTuple):
     tasks: Sequence[str]
 
 
-def runs_table(runs: Sequence[Run], groups: Sequence[Group] = (), batch_size: int | None = None) -> str:
+def runs_table(runs: Sequence[Run], groups: Sequence[Group] = (), batch_size: BatchSize | None = None) -> str:
     """A table for each model and arm, a second one for groups where there are any, and where the files are."""
     by_model: dict[tuple[str, str], list[Run]] = {}
     for run in runs:
