@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.files import write_json
+from harness.reports.progress import make_progress
 from tests.conftest import JUDGE, MODEL, QUESTIONS, TASK, Finished, write_entries, write_pack
 from tests.tiny import make_lora, make_model
 
@@ -420,3 +422,22 @@ def test_the_main_job_with_the_embedded_model(harness: Harness) -> None:
     (manifest,) = Path("results").rglob("manifest.json")
     assert json.loads(manifest.read_text())["usage"] == {}, "no token went through the model again"
     assert {path: path.read_bytes() for path in Path("results").rglob("*telecom_*")} == files
+
+
+def test_rates_count_what_was_computed_now_and_not_what_was_in_the_store(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """30 of 40 items are in the store; 10 take two seconds."""
+    now = [0.0]
+    monkeypatch.setattr("harness.reports.progress.time.monotonic", lambda: now[0])
+    progress = make_progress()
+    progress.start("generate", 40, 30)
+    now[0] = 2.0
+    progress.advance(10, tokens=300)
+    progress.finish()
+    assert "generate: 40/40 (5.00 items/s, 150 tokens/s)" in capsys.readouterr().err
+
+
+def test_json_files_hold_letters_as_they_are_and_end_with_a_line_end(tmp_path: Path) -> None:
+    write_json(tmp_path / "x.json", {"b": "é", "a": 1})
+    assert (tmp_path / "x.json").read_text(encoding="utf-8") == '{\n "a": 1,\n "b": "é"\n}\n'

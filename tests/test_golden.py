@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from pydantic import TypeAdapter
 
@@ -25,6 +26,7 @@ from harness.finetuning.examples import Example
 from harness.finetuning.settings import TrainingSettings
 from harness.finetuning.training import Trained
 from harness.interfaces import Usage
+from harness.judging.signals import NAMES, signals
 from harness.records import JudgeItem, Passage, Query, Score
 from harness.reports.console import runs_table
 from harness.sources.telecom.source import TelecomWorld
@@ -102,6 +104,7 @@ def test_a_run_folder(evaluated: Harness) -> None:
     check_golden("results.json", as_json(json.loads(results.read_text())))
     check_golden("sample.json", as_json(json.loads(samples.read_text().splitlines()[0])))
     manifest = json.loads((folder / "manifest.json").read_text())
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", manifest["date"])
     for name in ("command", "date", "versions", "commit", "dirty", "host", "seconds"):
         assert name in manifest
         del manifest[name]
@@ -189,3 +192,31 @@ def test_a_checkpoints_manifest_and_card(tmp_path: Path) -> None:
     manifest = _manifest(tmp_path, recipe, trained)
     check_golden("training.json", as_json(manifest))
     check_golden("checkpoint.md", _card("tiny-qlora-1-rag", recipe, manifest))
+
+
+# ---- the calibrated judge's signals ---------------------------------------------------------------------------------
+
+ANSWERS = [
+    ("Who wrote it?", "Ada Lovelace", "Ada Lovelace wrote it"),
+    ("Who wrote it?", "Ada Lovelace / Countess of Lovelace", "It was never the Countess of Lovelase."),
+    ("How is the X20 reset?", "By a long press of 4 seconds.", "The X20 is reset by a long press of nine seconds."),
+    ("How is the X20 reset?", "By a long press of four seconds.", "By a press of 4 seconds, then 10 more."),
+    ("When was it built?", "In 1889, in Paris.", "I do not know when it was built."),
+    ("When was it built?", "In 1889.", "Paris in 1889, or so, said the mayor of the old town by the river Seine."),
+    ("Is it open?", "no", "Yes, it is open."),
+    ("What is it?", "a tower", ""),
+]
+
+
+class Letters:
+    """Counts of five letters: vectors without a model."""
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        counts = np.array([[text.count(letter) for letter in "aeiou"] for text in texts], dtype=np.float32) + 0.1
+        return np.asarray(counts / np.linalg.norm(counts, axis=1, keepdims=True))
+
+
+def test_all_signals_of_eight_answers() -> None:
+    rows = signals(ANSWERS, Letters().encode)
+    named = [{name: round(float(v), 4) for name, v in zip(NAMES, row, strict=True)} for row in rows]
+    check_golden("signals.json", as_json(named))

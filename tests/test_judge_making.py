@@ -11,9 +11,10 @@ from string import ascii_lowercase
 import numpy as np
 import pytest
 import yaml
+from sklearn.linear_model import LogisticRegression
 
 from harness.adapters.scripted import ScriptedAdapter
-from harness.auditing.fitting import PLANTED, REQUIRED, SHARES, _halves, fit, least_share
+from harness.auditing.fitting import PLANTED, REQUIRED, SHARES, _Errors, _halves, _with_planted, fit, least_share
 from harness.auditing.perturbations import perturb
 from harness.digests import digest_of_lines
 from harness.evaluation.scoring import JudgeInput, judge_run
@@ -146,6 +147,23 @@ def test_words_are_read_as_people_mean_them() -> None:
     assert words("The Twenty first, 1,200 dogs of São Paulo on the 3rd") == [
         "20", "first", "1200", "dogs", "of", "sao", "paulo", "on", "3",
     ]  # fmt: skip
+
+
+def test_planted_answers_weigh_their_share_of_the_whole() -> None:
+    """Six judged answers at x = 0, half of them right; two planted ones at x = 1, both wrong, with half the weight of
+    the whole, thus 3 each. Without a penalty worth naming the regression gives 1/2 at 0 and nearly 0 at 1; a share of a
+    tenth weighs 1/3 each and, with a penalty, pulls less."""
+    values, right = np.zeros((6, 1)), np.array([True, False] * 3)
+    errors = _Errors(["swapped", "swapped"], [("a", False), ("b", False)], np.ones((2, 1)))
+    half, tenth = (_with_planted(values, right, errors, share, 1.0) for share in (0.5, 0.1))
+    weights = {share: share / (1 - share) * 6 / 2 for share in (0.5, 0.1)}
+    assert weights == pytest.approx({0.5: 3.0, 0.1: 1 / 3})
+    for fitted, weight in ((half, 3.0), (tenth, 1 / 3)):
+        stacked = (np.array([[0.0]] * 6 + [[1.0]] * 2) - 0.25) / np.std([0] * 6 + [1] * 2)
+        labels = np.append(right, [False, False])
+        reference = LogisticRegression(C=1.0, max_iter=5_000).fit(stacked, labels, [1] * 6 + [weight] * 2)
+        assert fitted.model.coef_[0][0] == pytest.approx(reference.coef_[0][0], rel=1e-3)
+    assert half.probabilities(np.ones((1, 1)))[0] < tenth.probabilities(np.ones((1, 1)))[0] < 0.5
 
 
 @pytest.mark.parametrize(
