@@ -62,6 +62,11 @@ def test_a_boundary_exactly_at_the_half_is_taken_and_one_before_it_is_not() -> N
     assert cut("Aa. bbbbbb ccc", 10) == ["Aa. bbbbbb", "ccc"], "4 of 10"
 
 
+def test_a_boundary_that_the_overlap_would_lead_back_behind_is_not_taken() -> None:
+    """After "aaaaaa " the next chunk would begin at 7 - 7 = 0 again."""
+    assert cut("aaaaaa bbbbbbbbb", 12, overlap=7)[:2] == ["aaaaaa bbbbb", "bbbbbbbbb"]
+
+
 def test_a_text_that_fits_is_one_chunk_and_an_empty_one_none() -> None:
     assert cut("short", 1_500) == ["short"]
     assert cut(" \n ", 1_500) == []

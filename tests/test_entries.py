@@ -11,6 +11,7 @@ from harness.entries.checking import JUDGE as JUDGE_ENTRY
 from harness.entries.checking import TASK as TASK_ENTRY
 from harness.entries.checking import check
 from harness.entries.model import ScriptedModelEntry
+from harness.entries.task import HubEntry
 from harness.entries.yaml import merge, read_entry
 from harness.errors import EntryError, UnknownEntry, UsageError
 from harness.prompts import problems_of, render
@@ -226,3 +227,15 @@ def test_templates_run_in_a_sandbox() -> None:
         render("{{ question.__class__.__mro__ }}", question="x")
     with pytest.raises(EntryError, match="no attribute 'titel'"):
         render("{{ doc.titel }}", doc={"title": "x"})
+
+
+def test_a_hub_tasks_source_has_its_repository_revision_and_reader() -> None:
+    task = Catalog().task("bioasq")
+    assert isinstance(task.source, HubEntry)
+    assert (task.source.dataset_path, task.source.revision) == (task.dataset_path, task.revision)
+    assert task.source.reader == task.reader
+
+
+def test_a_leaderboard_that_names_a_model_that_is_not_there_is_reported_by_its_key(tmp_path: Path) -> None:
+    board = "leaderboard: b\ntitle: B\ntasks: [telecom]\nmodels: [scripted, nobody]\njudge: facts\n"
+    assert any("models" in line and "nobody" in line for line in mistakes(tmp_path, leaderboards__b=board))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -463,6 +464,7 @@ def test_a_sweep_is_chosen_on_held_out_pairs_and_then_trained_on_all(harness: Ha
     done = harness(*command, "--sweep", "learning_rate=1e-6,2e-2", "epochs=2")
     assert done.code == 0, done.err
     assert "4 pairs held out" in done.err
+    assert re.findall(r"sweep (\d of \d): learning_rate (\S+),", done.err) == [("1 of 2", "1e-06"), ("2 of 2", "0.02")]
     manifest = json.loads(Path("checkpoints/animals/tiny-lora-16/training.json").read_text())
     losses = {row["learning_rate"]: row["validation_loss"] for row in manifest["sweep"]}
     assert manifest["settings"]["learning_rate"] == min(losses, key=lambda rate: losses[rate]) == 2e-2

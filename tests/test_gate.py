@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from harness.adapters import gate
 from harness.adapters.bases import BaseHolder
 from harness.adapters.transformers import LoadSettings, TransformersAdapter
 from harness.adapters.weights import FolderWeights, LoraCheckpoint
@@ -264,6 +265,29 @@ def test_answers_of_an_opened_gate_do_not_pass_a_closed_one(
     assert opened.code == 0, opened.err
     assert "gate=skipped" in opened.out
     assert harness(*command).code == 2
+
+
+def test_a_layer_that_merges_into_something_else_than_it_computes_is_named(
+    lora: Path, trained: tuple[Path, list[str]]
+) -> None:
+    """One layer would merge twice what it computes."""
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(trained[0] / "base")
+    model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(trained[0] / "base"), lora)
+
+    def encode(texts: Sequence[str]) -> list[list[int]]:
+        return [list(ids) for ids in tokenizer(list(texts))["input_ids"]]
+
+    assert gate.faults_of_model(model, encode, "float32") == []
+    for name, layer in model.named_modules():
+        if name.endswith("layers.0.self_attn.q_proj"):
+            merged = layer.get_delta_weight
+            layer.get_delta_weight = lambda adapter, merged=merged: 2 * merged(adapter)
+    (fault,) = gate.faults_of_model(model, encode, "float32")
+    assert fault.startswith("merged and unmerged disagree by 50.0%")
+    assert "layers.0.self_attn.q_proj" in fault
 
 
 def test_the_gate_can_be_opened_by_hand(lora: Path, trained: tuple[Path, list[str]], harness: Harness) -> None:

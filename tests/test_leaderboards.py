@@ -132,6 +132,14 @@ def test_a_card_of_another_version_of_the_judge_is_noted_where_it_scored_some_ru
     assert note in render_leaderboard(ENTRY, ["animals"], [anothers], card)
 
 
+def test_a_difference_at_one_length_needs_the_lengths_of_both() -> None:
+    page = render_leaderboard(
+        ENTRY, ["animals"], [compact("base", [1, 1, 3, 5]), compact("tuned", [], measures={"accuracy": [3, 1, 5, 5]})]
+    )
+    header = [cell.strip() for cell in page.splitlines()[4].strip("|").split("|")]
+    assert dict(zip(header, row_of(page, "tuned"), strict=True))["Δ accuracy, length-controlled"] == "–"
+
+
 def test_the_order_of_runs_does_not_matter() -> None:
     runs = [compact("base", [1, 1, 3, 5]), compact("tuned", [3, 1, 5, None])]
     assert render_leaderboard(ENTRY, ["animals"], runs) == render_leaderboard(ENTRY, ["animals"], runs[::-1])

@@ -16,7 +16,7 @@ from harness.adapters.sampling import SeededSampler
 from harness.adapters.transformers import LoadSettings, TransformersAdapter
 from harness.adapters.transformers.batches import shared_prefixes
 from harness.adapters.weights import FolderWeights, GgufWeights, HubWeights, LoraCheckpoint
-from harness.errors import CheckpointMismatch, HarnessError, MissingPart
+from harness.errors import CheckpointMismatch, HarnessError, MissingPart, UsageError
 from harness.evaluation.scoring import JudgeInput, judge_together
 from harness.interfaces import OptionScorer
 from harness.judging.geval import CriterionText, GEvalJudge, GEvalSettings
@@ -341,6 +341,15 @@ def test_a_base_is_not_said_to_have_skipped_the_gate_and_a_checkpoint_is(
     assert skipped not in str(adapter(base, tmp_path, gate=False).description)
     assert skipped not in str(adapter(base, tmp_path, lora).description)
     assert skipped in str(adapter(base, tmp_path, lora, gate=False).description)
+    assert "gate" not in adapter(base, tmp_path, lora).identity
+    assert adapter(base, tmp_path, lora, gate=False).identity["gate"] == "skipped", "its answers are apart in the store"
+
+
+@pytest.mark.parametrize("device", ["tpu", "cuda9", "gpu"])
+def test_a_device_that_is_not_there_is_one_line(base: Path, tmp_path: Path, device: str) -> None:
+    model = adapter(base, tmp_path, device=device)
+    with pytest.raises(UsageError, match=f"--device {device}: there is no such device on this machine; try cpu"):
+        list(model.generate(requests(adapter(base, tmp_path), ["a"])))
 
 
 def test_a_lora_checkpoint_changes_the_answers_and_the_identity(base: Path, lora: Path, tmp_path: Path) -> None:
