@@ -9,6 +9,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from harness.finetuning.settings import TrainingSettings
 from harness.finetuning.training import Trained
 from harness.interfaces import Usage
 from harness.judging.signals import NAMES, signals
+from harness.measures import MEASURES
 from harness.records import JudgeItem, Passage, Query, Score
 from harness.reports.console import runs_table
 from harness.sources.telecom.source import TelecomWorld
@@ -64,6 +66,10 @@ def as_json(value: Any) -> str:
 )
 def test_keys_types_bounds_and_defaults_of_an_entry(name: str, kind: TypeAdapter[Any]) -> None:
     check_golden(f"entry_{name}.json", as_json(kind.json_schema()))
+
+
+def test_the_table_of_measures() -> None:
+    check_golden("measures.json", as_json([asdict(measure) for measure in MEASURES]))
 
 
 # ---- runs -----------------------------------------------------------------------------------------------------------
@@ -205,6 +211,7 @@ ANSWERS = [
     ("When was it built?", "In 1889.", "Paris in 1889, or so, said the mayor of the old town by the river Seine."),
     ("Is it open?", "no", "Yes, it is open."),
     ("What is it?", "a tower", ""),
+    ("When was the tower built?", "The tower was built in 1889.", "In 1889 the tower was built by Eiffel."),
 ]
 
 
@@ -216,7 +223,7 @@ class Letters:
         return np.asarray(counts / np.linalg.norm(counts, axis=1, keepdims=True))
 
 
-def test_all_signals_of_eight_answers() -> None:
+def test_all_signals_of_nine_answers() -> None:
     rows = signals(ANSWERS, Letters().encode)
     named = [{name: round(float(v), 4) for name, v in zip(NAMES, row, strict=True)} for row in rows]
     check_golden("signals.json", as_json(named))
