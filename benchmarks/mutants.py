@@ -373,10 +373,18 @@ def table(results: Sequence[dict[str, Any]]) -> str:
     return "\n".join(["| group | killed | mutants |", "|---|---:|---:|", *lines, total])
 
 
-def survivors_of(report: Path) -> set[tuple[str, str]]:
-    """File and diff of the mutants that no test noticed."""
+def survivors(root: Path, rows: Sequence[Row], report: Path) -> list[tuple[Row, Mutant]]:
+    """The mutants that no test noticed, as far as their lines still read as they did."""
     lines = map(json.loads, report.read_text(encoding="utf-8").splitlines())
-    return {(line["file"], line["diff"]) for line in lines if line["outcome"] == "survived"}
+    wanted = {(line["file"], line["diff"]) for line in lines if line["outcome"] == "survived"}
+    places = [(row, path) for row in rows for path in row.sources if any(path == file for file, _ in wanted)]
+    candidates = [
+        (row, mutant)
+        for row, path in places
+        for mutant in mutants_of(path, (root / path).read_text(encoding="utf-8"))
+        if (mutant.path, mutant.diff) in wanted
+    ]
+    return list({(mutant.path, mutant.diff): (row, mutant) for row, mutant in reversed(candidates)}.values())
 
 
 def try_all(
@@ -424,10 +432,10 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     rows, deselect = read_config(ROOT, CONFIG)
-    chosen = sample(ROOT, rows, arguments.number, arguments.seed, arguments.only)
     if arguments.again:
-        survived = survivors_of(arguments.again)
-        chosen = [(row, mutant) for row, mutant in chosen if (mutant.path, mutant.diff) in survived]
+        chosen = survivors(ROOT, rows, arguments.again)
+    else:
+        chosen = sample(ROOT, rows, arguments.number, arguments.seed, arguments.only)
     results = try_all(chosen, deselect, arguments.jobs, arguments.report)
     for result in results:
         if result["outcome"] == "survived":

@@ -66,6 +66,9 @@ def test_the_flag_tells_how_many_repeats_were_needed(harness: Harness, entries: 
     assert done.code == 0, done.err
     assert " of 5 repeats decide at an error rate of 0.05" in done.err
     assert harness("eval", *flags, "--adaptive_repeats", "0.7").code == 2
+    alone = harness("eval", *flags[:-1], "parrot", "--adaptive_repeats", "0.05", "-o", "alone")
+    assert alone.code == 0
+    assert "repeats decide" not in alone.err, "one model has nothing to be decided about"
 
 
 @pytest.mark.parametrize("repeats", [1, 2])

@@ -179,3 +179,30 @@ def test_a_denied_fact_of_two_is_a_wrong_value() -> None:
 
 def test_one_may_is_no_number() -> None:
     assert mentions("count", "One may ask for one port.", ()) == ["1"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "same"),
+    [
+        ("duration", "2 h", "7200 s"),
+        ("duration", "2 hrs", "120 minutes"),
+        ("duration", "1 hour", "60 min"),
+        ("duration", "90 sec", "90 seconds"),
+        ("duration", "2 weeks", "14 days"),
+        ("duration", "2 years", "24 months"),
+        ("volume", "2 TB", "2000 GB"),
+        ("volume", "3 terabytes", "3,000 gigabytes"),
+        ("speed", "1 Gbit/s", "1000 Mbit/s"),
+        ("speed", "2 Gbps", "2000 megabits"),
+        ("power", "12 W", "12 watts"),
+        ("percent", "5 %", "5 per cent"),
+        ("temperature", "40 °C", "40 degrees"),
+        ("money", "€ 19.90", "19.90 EUR"),
+        ("money", "20 euros", "€20"),
+        ("date", "3rd of May 2021", "May 3, 2021"),
+        ("date", "2021-05-03", "3 May 2021"),
+    ],
+)
+def test_a_value_in_another_unit_is_the_same_value(kind: str, text: str, same: str) -> None:
+    assert len(mentions(kind, text, ())) == 1
+    assert mentions(kind, text, ()) == mentions(kind, same, ())
