@@ -23,7 +23,7 @@ from harness.judging.calibrated import CalibratedJudge, Weights
 from harness.judging.geval import CriterionText
 from harness.judging.panel import PanelJudge
 from harness.judging.scripted import ScriptedJudge
-from harness.judging.signals import NAMES, signals, words
+from harness.judging.signals import NAMES, content_words, signals, words
 from harness.judging.steps import steps_in, write_steps
 from harness.records import Answer, JudgeItem, Question, Score, StopReason
 from harness.sources.telecom.source import TelecomWorld
@@ -284,6 +284,19 @@ def test_steps_are_the_items_of_the_list_that_begins_with_one() -> None:
     reply = "1. **Read** the question.\n2) Compare.\n\n2. Compare again?\n3. Mark.\nDone."
     assert steps_in(reply) == ["Read the question.", "Compare.", "Mark."]
     assert steps_in("No list.") == []
+
+
+def test_a_step_without_words_ends_the_list() -> None:
+    assert steps_in("1. Read.\n2. **\n3. Score.") == ["Read."]
+
+
+def test_words_of_function_carry_no_content() -> None:
+    assert content_words("Which of these have they had, and when did he do it?") <= {"these", "they", "he"}
+    assert content_words("Where does the red router stand?") == {"red", "router", "stand"}
+
+
+def test_the_calibrated_judge_reads_no_passages() -> None:
+    assert not CalibratedJudge.sees_passages
 
 
 def test_a_models_own_numbering_is_not_doubled() -> None:

@@ -365,6 +365,18 @@ def test_tokens_of_a_prompt_are_counted_from_its_bytes_rounded_up() -> None:
     assert adapter.count_tokens(["abcd", "漢字", ""]) == [2, 2, 0]
 
 
+def test_a_limit_may_be_reached_and_not_passed() -> None:
+    budget = Budget(1.0)
+    budget.reserve(0.75)
+    budget.reserve(0.25)
+    with pytest.raises(HarnessError, match="--cost_limit"):
+        budget.reserve(0.001)
+
+
+def test_a_model_without_prices_costs_nothing() -> None:
+    assert ApiSettings("gpt", "http://a/v1", None, 100).prices == (0.0, 0.0)
+
+
 def test_a_judges_form_ends_the_last_message() -> None:
     adapter = OpenAIAdapter("m", ApiSettings("gpt", "http://a/v1", None, 100))
     prompt = adapter.format_prompt([Message("user", "Mark it.")], "Accuracy (1-5): ")
