@@ -84,8 +84,7 @@ def evaluate(
 
     Raises `HarnessError` before anything is computed when a part cannot be had, and `RunsFailed`, which holds the
     finished runs, when some run fails later."""
-    if adaptive_repeats is not None and not 0 < adaptive_repeats < 0.5:
-        raise UsageError(f"--adaptive_repeats {adaptive_repeats:g}: give an error rate above 0 and below 0.5")
+    _check_error_rate(adaptive_repeats)
     output = Path(output)
     check_output(output)
     session = Session.open(include_path, progress, cost_limit)
@@ -119,9 +118,18 @@ def evaluate(
     with session.open_store(store) as opened:
         context = Context(opened, output, session.progress, host_facts(command))
         outcomes = execute(runs, context, runner, adaptive_repeats)
+    return _finished(outcomes)
+
+
+def _finished(outcomes: Sequence[Outcome]) -> list[Run]:
     if any(outcome.error is not None for outcome in outcomes):
         raise RunsFailed(outcomes)
     return [outcome.run for outcome in outcomes if outcome.run is not None]
+
+
+def _check_error_rate(rate: float | None) -> None:
+    if rate is not None and not (isinstance(rate, int | float) and 0 < rate < 0.5):
+        raise UsageError(f"--adaptive_repeats {rate}: give an error rate above 0 and below 0.5")
 
 
 def _task_entries(catalog: Catalog, tasks: Sequence[Reference]) -> list[TaskEntry]:
