@@ -98,7 +98,7 @@ def evaluate(
             model=model,
             judge=catalog.resolved_judge(judge if judge is not None else task.judge),
             arm=arm,
-            limit=_checked_limit(limit),
+            limit=None if limit is None else checked_limit(limit, limit),
             seed=seed,
             data=_data_of(data, task.task, of_several=len(entries) > 1),
             decoding=_decoding(task, gen_kwargs or {}),
@@ -145,12 +145,15 @@ def _task_entries(catalog: Catalog, tasks: Sequence[Reference]) -> list[TaskEntr
     return list(entries.values())
 
 
-def _checked_limit(limit: float | None) -> float | None:
-    if limit is None:
-        return None
-    is_number = isinstance(limit, int | float) and not isinstance(limit, bool) and 0 < limit < math.inf
-    if not is_number or (limit >= 1 and limit != int(limit)):
-        raise UsageError(f"--limit {limit}: give a whole number from 1, or a share between 0 and 1")
+def checked_limit(limit: object, written: object) -> float:
+    """A limit as a number. Raises `UsageError` with what was `written` when it is none."""
+    if (
+        isinstance(limit, bool)
+        or not isinstance(limit, int | float)
+        or not 0 < limit < math.inf
+        or (limit >= 1 and limit != int(limit))
+    ):
+        raise UsageError(f"--limit {written}: give a whole number from 1, or a share between 0 and 1")
     return float(limit)
 
 
@@ -219,8 +222,7 @@ def rejudge(
     """Finished runs, or one, under another judge: a new run for each, in their order. No generator is loaded and
     nothing is retrieved. Parameters as for `evaluate`."""
     check_output(Path(output))
-    listed = [runs] if isinstance(runs, Run | str | Path) else runs
-    finished = [each if isinstance(each, Run) else load_run(each) for each in listed]
+    finished = [each if isinstance(each, Run) else load_run(each) for each in several(runs)]
     for run in finished:
         _ = run.samples  # a broken one is reported before the first is judged
     session = Session.open(include_path, progress, cost_limit)

@@ -92,15 +92,14 @@ def _add_how(group: argparse._ArgumentGroup) -> None:
 
 
 def _limit(text: str | None) -> float | None:
+    from harness.api.runs import checked_limit
+
     if text is None:
         return None
     try:
-        value = float(text)
+        return checked_limit(float(text), text)
     except ValueError:
-        value = 0.0
-    if not 0 < value < float("inf") or (value >= 1 and value != int(value)):
-        raise UsageError(f"--limit {text}: give a whole number from 1, or a share between 0 and 1")
-    return value
+        return checked_limit(None, text)
 
 
 def _batch_size(text: str | None) -> BatchSize | None:

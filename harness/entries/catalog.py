@@ -133,7 +133,7 @@ class Catalog:
 
     def task(self, reference: Reference) -> TaskEntry:
         """One task. Raises `UnknownEntry` for the name of a group."""
-        if not isinstance(reference, str) or reference.endswith((".yaml", ".yml")):
+        if not isinstance(reference, str) or is_path(reference):
             return self._get(TASK, "task", reference)
         entry = self.task_or_group(reference)
         if isinstance(entry, GroupEntry):
