@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from unicodedata import east_asian_width
 
-__all__ = ["markdown_table", "signed"]
+__all__ = ["escaped", "markdown_table", "signed"]
 
 
 def markdown_table(headers: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[bool]) -> str:
-    """A table; `right` says which columns are aligned to the right. A `|` within a cell is escaped."""
-    cells = [[cell.replace("|", "\\|") for cell in row] for row in (headers, *rows)]
+    """A table; `right` says which columns are aligned to the right. Cells are escaped."""
+    cells = [[escaped(cell) for cell in row] for row in (headers, *rows)]
     widths = [max(3, *(_width(row[column]) for row in cells)) for column in range(len(headers))]
     lines = [_line(row, widths, right) for row in cells]
     rule = [
         ("-" * (width - 1) + ":") if to_right else "-" * width for width, to_right in zip(widths, right, strict=True)
     ]
     return "\n".join([lines[0], f"|{'|'.join(rule)}|", *lines[1:]])
+
+
+def escaped(text: str) -> str:
+    """Text from data as markdown shows it: no table, tag, link, picture or new line comes out of it."""
+    text = re.sub(r"<(?=[a-zA-Z/!?])", "&lt;", re.sub(r"[\r\n]+", " ", text))
+    for letter, safe in (("|", "\\|"), ("](", "]\\("), ("![", "!\\[")):
+        text = text.replace(letter, safe)
+    return text
 
 
 def signed(value: float) -> str:

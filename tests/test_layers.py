@@ -19,6 +19,7 @@ ROWS = [
     ["build"],
     ["planning"],
     ["evaluation"],
+    ["comparison", "cells"],
     ["campaign", "auditing", "reports"],
     ["api"],
     ["cli"],

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from harness.comparison.stored import StoredRun
 from harness.entries.catalog import Catalog
 from harness.entries.leaderboard import LeaderboardEntry
-from harness.reports.leaderboard import render_leaderboard
-from harness.reports.stored import StoredRun
+from harness.reports.leaderboard import board_tables, leaderboard_page
+from harness.reports.page import html, markdown
 from tests.conftest import Finished
 
 Harness = Callable[..., Finished]
@@ -40,6 +41,12 @@ def compact(model: str, accuracy: list[float | None], **changes: object) -> Stor
         "versions": {"harness": "0.1.0"},
         "items": ["a", "b", "c", "d"],
         "clusters": ["a", "b", "c", "d"],
+        "judge_repeats": 1,
+        "scale": [1, 5],
+        "settings": {"decoding.max_gen_toks": 16, "prompt.doc_to_text": "p"},
+        "training": {},
+        "trivial": {},
+        "kinds": ["short"] * 4,
         "measures": {
             "accuracy": accuracy,
             "f1": [0.5, 0.5, 0.0, 1.0],
@@ -50,68 +57,177 @@ def compact(model: str, accuracy: list[float | None], **changes: object) -> Stor
     return StoredRun(**{**values, **changes})  # type: ignore[arg-type]
 
 
+def render(
+    entry: LeaderboardEntry, tasks: list[str], runs: list[StoredRun], card: object = None, wide: bool = True
+) -> str:
+    return markdown(leaderboard_page(entry, board_tables(entry, tasks, runs), card, wide))  # type: ignore[arg-type]
+
+
+def cells_of(page: str, model: str) -> dict[str, str]:
+    """The cells of a model's row, by the heads of their columns."""
+    header = next(line for line in page.splitlines() if line.startswith("|model"))
+    return dict(zip([cell.strip() for cell in header.strip("|").split("|")], row_of(page, model), strict=True))
+
+
 def row_of(page: str, model: str) -> list[str]:
-    line = next(line for line in page.splitlines() if re.match(rf"\|{model} *\|", line))
+    line = next(line for line in page.splitlines() if re.match(rf"\|{re.escape(model)} *\|", line))
     return [cell.strip() for cell in line.strip("|").split("|")]
 
 
 def test_a_row_by_hand() -> None:
-    """Tuned: mean of (3, 1, 5) is 3 over 3 of 4 items; paired with the base over those: (3-1, 1-1, 5-3) = +1.33."""
-    page = render_leaderboard(ENTRY, ["animals"], [compact("base", [1, 1, 3, 5]), compact("tuned", [3, 1, 5, None])])
-    tuned = row_of(page, "tuned")
-    assert tuned[1] == "rag"
-    assert tuned[2].startswith("3.00 [")
-    assert tuned[3].startswith("+1.33 [")
-    assert tuned[4:] == ["+1.33", "3/4", "0.500", "3.0", "25 %", "–", "–", "–"], "all answers have one length"
-    base = row_of(page, "base")
-    assert base[2].startswith("2.50 [")
-    assert base[3] == "base"
+    """Tuned: mean of (3, 1, 5) is 3 over 3 of 4 items; paired with the base over those: (3-1, 1-1, 5-3) = +1.33. Three
+    items are too few for an interval or a verdict."""
+    page = render(ENTRY, ["animals"], [compact("base", [1, 1, 3, 5]), compact("tuned", [3, 1, 5, None])])
+    tuned = cells_of(page, "tuned")
+    assert (tuned["arm"], tuned["accuracy"], tuned["Δ accuracy"]) == ("rag", "3.00", "+1.33")
+    assert (tuned["verdict"], tuned["p"], tuned["scored"]) == ("too few", "–", "3/4")
+    assert (tuned["f1"], tuned["words"], tuned["truncated"], tuned["empty"]) == ("0.500", "3.0", "25 %", "–")
+    assert tuned["Δ accuracy, length-controlled"] == "+1.33", "all answers have one length"
+    base = cells_of(page, "base")
+    assert (base["accuracy"], base["Δ accuracy"], base["verdict"]) == ("2.50", "base", "")
     assert "## animals (version 1): 4 questions, judged by marks" in page
+    assert "- tuned against base, accuracy: too few to tell: 3 items; Δ +1.33" in page
+
+
+def many(model: str, accuracy: list[float], **changes: object) -> StoredRun:
+    """A run over as many items as there are scores."""
+    items = [f"q{number}" for number in range(len(accuracy))]
+    measures = {"accuracy": accuracy, "truncated": [0.0] * len(items)}
+    values: dict[str, object] = {
+        "items": items, "clusters": items, "kinds": ["short"] * len(items), "measures": measures, "original": len(items)
+    }  # fmt: skip
+    return compact(model, accuracy, **{**values, **changes})  # type: ignore[arg-type]
+
+
+def test_a_narrow_page_has_what_decides_and_fits_120_columns() -> None:
+    """Every one of 40 items is better by 1 or 2 of 4 points: no exchange of answers in 9,999 gives as much."""
+    base, tuned = [1.0, 2.0] * 20, [3.0, 3.0] * 20
+    page = render(ENTRY, ["animals"], [many("base", base), many("tuned", tuned)], wide=False)
+    cells = cells_of(page, "tuned")
+    assert list(cells) == ["model", "arm", "n", "accuracy", "Δ accuracy", "verdict", "truncated"]
+    assert (cells["n"], cells["accuracy"], cells["verdict"]) == ("40", "3.00", "better")
+    assert cells["Δ accuracy"].startswith("+1.50 [")
+    assert max(len(line) for line in page.splitlines() if line.startswith("|")) <= 120
+
+
+def test_each_arm_is_compared_with_the_baselines_same_arm() -> None:
+    runs = [
+        many("base", [3.0, 4.0] * 20),
+        many("base", [1.0, 2.0] * 20, arm="closed_book", run_id="c" * 64),
+        many("tuned", [2.0, 3.0] * 20, arm="closed_book", run_id="d" * 64),
+    ]
+    entry = ENTRY.model_copy(update={"arms": ["rag", "closed_book"]})
+    page = render(entry, ["animals"], runs)
+    assert cells_of(page, "tuned")["Δ accuracy"].startswith("+1.00"), "from 1.5, not from 3.5"
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"settings": {"decoding.max_gen_toks": 2, "prompt.doc_to_text": "p"}}, "decoding.max_gen_toks is 16 and 2"),
+        ({"settings": {"decoding.max_gen_toks": 16, "prompt.doc_to_text": "q"}}, "prompt.doc_to_text is p and q"),
+        ({"task_version": 2.0}, "task version is 1.0 and 2.0"),
+        ({"judge_repeats": 3}, "judge's repeats is 1 and 3"),
+    ],
+)
+def test_a_run_that_is_not_alike_stands_in_a_table_of_its_own_that_says_why(
+    changes: dict[str, object], named: str
+) -> None:
+    runs = [compact("base", [1, 1, 3, 5]), compact("tuned", [3, 1, 5, 5], **changes)]
+    page = render(ENTRY, ["animals"], runs)
+    assert page.count("\n## ") == 2
+    assert f"A table of its own: {named}." in page
+    assert "Δ" not in page.split("\n## ")[2].split("Scores are means")[0]
+
+
+def test_a_gain_below_what_a_trivial_answer_gets_is_labelled() -> None:
+    trivial = {"always_abstain": {"accuracy": 3.5}}
+    page = render(
+        ENTRY, ["animals"], [many("base", [1.0, 2.0] * 20, trivial=trivial), many("tuned", [3.0, 3.0] * 20)], wide=False
+    )
+    assert "its 3.00 is below the 3.50 of saying to everything" in page
+    assert "Without a model: saying to everything that the knowledge base does not say gets accuracy 3.50." in page
+
+
+def test_several_training_seeds_are_one_row_whose_interval_counts_the_seeds() -> None:
+    """Δ of the three seeds: +1, +2, +3. Their variance is 1, so the seeds alone give a standard error of √(1/3)."""
+    base = many("base", [1.0, 2.0] * 20)
+    seeds = [
+        many(f"tuned@{seed}", [1.0 + seed, 2.0 + seed] * 20, run_id=f"{seed}" * 64, model_id=f"id{seed}")
+        for seed in (1, 2, 3)
+    ]
+    page = render(ENTRY, ["animals"], [base, *seeds])
+    cells = cells_of(page, "tuned (3 seeds)")
+    assert cells["Δ accuracy"].startswith("+2.00 [")
+    assert "3 training seeds: Δ accuracy has a standard error of 0.00 over items and 0.58 over seeds" in page
+
+
+def test_one_training_seed_is_said_to_show_no_training_variance() -> None:
+    tuned = many("tuned", [3.0, 3.0] * 20, training={"base": "base", "samples": 200, "seed": 0})
+    assert "One training seed each, so no training variance" in render(
+        ENTRY, ["animals"], [many("base", [1.0, 2.0] * 20), tuned]
+    )
+
+
+def test_only_runs_that_are_shown_are_listed_as_the_pages_source() -> None:
+    old = compact("base", [1, 1, 3, 5], command="the older command", date="2025-01-01T00:00:00+00:00", run_id="e" * 64)
+    page = render(ENTRY, ["animals"], [old, compact("base", [1, 1, 3, 3])])
+    assert "the older command" not in page
+
+
+def test_text_from_data_cannot_break_the_page() -> None:
+    name = "a|b<script>alert(1)</script>\n[x](http://evil)"
+    run = compact(name, [1, 1, 3, 5], command="`rm`\n| x |")
+    entry = ENTRY.model_copy(update={"models": [name]})
+    tables = board_tables(entry, ["animals"], [run])
+    page = leaderboard_page(entry, tables)
+    text = markdown(page)
+    assert "<script>" not in text
+    assert "](http" not in text
+    assert "<script>" not in html(page)
+    rows = [line for line in text.splitlines() if line.startswith("|a")]
+    assert len(rows) == 1
 
 
 def test_a_trained_models_row_has_its_clean_scores_by_hand() -> None:
-    """One of four items is like a training pair; the clean mean is of 1 and 4."""
+    """One of four items is like a training pair; the clean mean is of 1 and 4, the base's over the same two is 2, so Δ
+    is +0.50."""
     measures = {
         "accuracy": [5.0, 1.0, 4.0, None],
         "leaked": [1.0, 0.0, 0.0, 0.0],
         "accuracy_clean": [None, 1.0, 4.0, None],
         "loops": [0.0, 1.0, 0.0, 1.0],
     }
-    page = render_leaderboard(
-        ENTRY, ["animals"], [compact("base", [1, 1, 3, 5]), compact("tuned", [], measures=measures)]
-    )
-    header = next(line for line in page.splitlines() if line.startswith("|model"))
-    names = [cell.strip() for cell in header.strip("|").split("|")]
-    tuned = dict(zip(names, row_of(page, "tuned"), strict=True))
-    assert tuned["accuracy, clean"].startswith("2.50 [")
+    page = render(ENTRY, ["animals"], [compact("base", [1, 1, 3, 5]), compact("tuned", [], measures=measures)])
+    tuned = cells_of(page, "tuned")
+    assert (tuned["accuracy, clean"], tuned["Δ accuracy, clean"]) == ("2.50", "+0.50")
     assert (tuned["leaked"], tuned["loops"]) == ("25 %", "50 %")
-    assert dict(zip(names, row_of(page, "base"), strict=True))["accuracy, clean"] == "–"
+    assert cells_of(page, "base")["accuracy, clean"] == "–"
 
 
 def test_runs_over_other_items_stand_in_another_table() -> None:
-    few = compact("tuned", [3.0, 1.0], items=["a", "b"], clusters=["a", "b"], measures={"accuracy": [3.0, 1.0]})
-    page = render_leaderboard(ENTRY, ["animals"], [compact("base", [1, 1, 3, 5]), few])
+    two = {"items": ["a", "b"], "clusters": ["a", "b"], "kinds": ["", ""], "measures": {"accuracy": [3.0, 1.0]}}
+    few = compact("tuned", [3.0, 1.0], **two)
+    page = render(ENTRY, ["animals"], [compact("base", [1, 1, 3, 5]), few])
     assert page.count("\n## ") == 2
     assert "the first 2 of 4 questions" in page
     assert "Δ" not in page.split("the first 2 of 4")[1].split("Scores are means")[0]
 
 
 def test_different_judges_never_share_a_table() -> None:
-    page = render_leaderboard(
-        ENTRY, ["animals"], [compact("base", [1, 1, 3, 5]), compact("tuned", [1, 1, 3, 5], judge_id="other")]
-    )
+    page = render(ENTRY, ["animals"], [compact("base", [1, 1, 3, 5]), compact("tuned", [1, 1, 3, 5], judge_id="other")])
     assert page.count("\n## ") == 2
 
 
 def test_two_models_of_one_name_are_distinguished() -> None:
     other = compact("base", [1, 1, 1, 1], model_id="different-weights", run_id="f" * 64)
-    page = render_leaderboard(ENTRY, ["animals"], [compact("base", [1, 1, 3, 5]), other])
+    page = render(ENTRY, ["animals"], [compact("base", [1, 1, 3, 5]), other])
     assert "base (id-base)" in page
     assert "base (different-we)" in page
 
 
 def test_a_broken_judge_has_a_dagger() -> None:
-    page = render_leaderboard(ENTRY, ["animals"], [compact("base", [None] * 4, judge_is_broken=True)])
+    page = render(ENTRY, ["animals"], [compact("base", [None] * 4, judge_is_broken=True)])
     assert "|base †" in page
     assert "† The judge left more answers unscored than its entry allows: base." in page
 
@@ -124,25 +240,24 @@ def test_a_card_of_another_version_of_the_judge_is_noted_where_it_scored_some_ru
     }
     note = "The card is of another version of the judge than scored some of these runs."
     its_own, anothers = compact("base", [1, 1, 3, 5]), compact("tuned", [3, 1, 5, None], judge_id="other")
-    assert note not in render_leaderboard(ENTRY, ["animals"], [its_own], card)
-    page = render_leaderboard(ENTRY, ["animals"], [its_own, anothers], card)
+    assert note not in render(ENTRY, ["animals"], [its_own], card)
+    page = render(ENTRY, ["animals"], [its_own, anothers], card)
     assert note in page
     assert page.count("judged by marks ‡\n") == 1, "what the card says is of its own version alone"
     assert page.count("judged by marks\n") == 1
-    assert note in render_leaderboard(ENTRY, ["animals"], [anothers], card)
+    assert note in render(ENTRY, ["animals"], [anothers], card)
 
 
 def test_a_difference_at_one_length_needs_the_lengths_of_both() -> None:
-    page = render_leaderboard(
+    page = render(
         ENTRY, ["animals"], [compact("base", [1, 1, 3, 5]), compact("tuned", [], measures={"accuracy": [3, 1, 5, 5]})]
     )
-    header = [cell.strip() for cell in page.splitlines()[4].strip("|").split("|")]
-    assert dict(zip(header, row_of(page, "tuned"), strict=True))["Δ accuracy, length-controlled"] == "–"
+    assert cells_of(page, "tuned")["Δ accuracy, length-controlled"] == "–"
 
 
 def test_the_order_of_runs_does_not_matter() -> None:
     runs = [compact("base", [1, 1, 3, 5]), compact("tuned", [3, 1, 5, None])]
-    assert render_leaderboard(ENTRY, ["animals"], runs) == render_leaderboard(ENTRY, ["animals"], runs[::-1])
+    assert render(ENTRY, ["animals"], runs) == render(ENTRY, ["animals"], runs[::-1])
 
 
 @pytest.fixture
@@ -215,13 +330,50 @@ def test_a_run_whose_values_changed_is_written_again(board: Harness, entries: Pa
     assert kept.read_bytes() == before
 
 
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda run: run["items"].append(run["items"][0]), "a question is there several times"),
+        (lambda run: run["measures"]["accuracy"].pop(), "accuracy: 3 values for 4 items"),
+        (lambda run: run["measures"]["accuracy"].__setitem__(0, 500), "accuracy: 500 is not from 1 to 5"),
+        (lambda run: run.pop("settings"), "was stored by another version (without settings)"),
+        (lambda run: run.update(colour="red"), "has keys that no stored run has (colour)"),
+    ],
+)
+def test_a_stored_run_that_cannot_be_is_named(
+    board: Harness, entries: Path, spoil: Callable[[dict[str, object]], object], said: str
+) -> None:
+    board()
+    (kept, *_) = (entries / "leaderboards" / "results" / "zoo").glob("*.json")
+    run = json.loads(kept.read_text())
+    spoil(run)
+    kept.write_text(json.dumps(run))
+    done = board("--output_path", "nothing-here")
+    assert done.code == 2
+    assert str(kept) in done.err
+    assert said in done.err
+
+
+@pytest.mark.parametrize("form", ["csv", "json", "html", "model-index"])
+def test_every_form_has_the_models_numbers(board: Harness, form: str) -> None:
+    board()
+    done = board("--format", form)
+    assert done.code == 0
+    assert "parrot" in done.out
+    if form == "json":
+        (row, *_) = json.loads(done.out)
+        assert (row["model"], row["items"], row["f1_n"]) == ("parrot", 4, 4)
+
+
 def test_a_board_without_results_says_what_to_run(harness: Harness, entries: Path) -> None:
     done = harness("leaderboard", "zoo", "--include_path", str(entries))
     assert done.code == 2
     assert "no results yet; run `harness eval` for one of its tasks (animals)" in done.err
 
 
-@pytest.mark.parametrize("name", sorted(Catalog().files("leaderboards")))
+@pytest.mark.parametrize(
+    "name", sorted(n for n, p in Catalog().files("leaderboards").items() if p.with_suffix(".md").is_file())
+)
 def test_committed_leaderboards_are_what_their_results_give(harness: Harness, name: str) -> None:
     done = harness("leaderboard", name, "--check")
     assert done.code == 0, done.err

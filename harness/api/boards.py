@@ -8,14 +8,21 @@ from typing import NamedTuple
 
 from harness.api.session import PathLike
 from harness.auditing.card import FORMAT, verdict
+from harness.comparison.board import Table
 from harness.entries.catalog import Catalog
 from harness.entries.judge import JudgeEntry
-from harness.errors import DataError
+from harness.errors import DataError, UsageError
 from harness.files import JsonObject, read_json, write_atomically
-from harness.reports.leaderboard import render_leaderboard
+from harness.reports.leaderboard import board_tables, leaderboard_page
+from harness.reports.model_index import model_index
+from harness.reports.page import html, markdown
 from harness.reports.stored import collect, stored_runs
+from harness.reports.tabular import csv_text, json_text
 
-__all__ = ["Board", "beside", "is_stale", "leaderboard"]
+__all__ = ["FORMATS", "Board", "beside", "is_stale", "leaderboard", "leaderboard_view", "tables_of"]
+
+
+FORMATS = ("md", "csv", "json", "html", "model-index")
 
 
 class Board(NamedTuple):
@@ -28,23 +35,46 @@ class Board(NamedTuple):
 
 def leaderboard(name: str, *, results: PathLike = "results", include_path: Sequence[PathLike] = ()) -> Board:
     """Takes the runs that the entry names from the folder of run folders, keeps each in compact form beside the entry
-    (in ./leaderboards where the entry is inside an installed package), and writes NAME.md there."""
+    (in ./leaderboards where the entry is inside an installed package), and writes NAME.md there. Of an installed
+    package's leaderboard, the rows that were shipped stand beside one's own."""
     catalog = Catalog([Path(path) for path in include_path])
-    entry = catalog.leaderboard(name)
-    tasks, _ = catalog.expand_tasks(entry.tasks)
-    page, kept = _files(catalog, name)
-    changed = collect(Path(results), entry, tasks, kept)
-    text = _render(catalog, name)
+    changed = _collect(catalog, name, results)
+    page, _ = _files(catalog, name)
+    text = _text(catalog, name, "md", wide=False)
     write_atomically(page, text)
     return Board(page, text, changed)
+
+
+def leaderboard_view(
+    name: str,
+    *,
+    form: str = "md",
+    wide: bool = True,
+    results: PathLike = "results",
+    include_path: Sequence[PathLike] = (),
+) -> str:
+    """The leaderboard as text, without writing its page: every measure where it is `wide`. `form`: md or html; csv and
+    json for numbers; model-index for the metadata of a model's card on the hub."""
+    if form not in FORMATS:
+        raise UsageError(f"--format {form}: it can be {', '.join(FORMATS)}")
+    catalog = Catalog([Path(path) for path in include_path])
+    _collect(catalog, name, results)
+    return _text(catalog, name, form, wide)
 
 
 def is_stale(name: str, *, include_path: Sequence[PathLike] = ()) -> bool:
     """Whether the page is not what its stored runs give; nothing is written."""
     catalog = Catalog([Path(path) for path in include_path])
     page, _ = _files(catalog, name)
-    text = _render(catalog, name)  # raises where there is nothing to render, page or no page
+    text = _text(catalog, name, "md", wide=False)  # raises where there is nothing to render, page or no page
     return not page.is_file() or page.read_text(encoding="utf-8") != text
+
+
+def _collect(catalog: Catalog, name: str, results: PathLike) -> int:
+    entry = catalog.leaderboard(name)
+    tasks, _ = catalog.expand_tasks(entry.tasks)
+    _, kept = _files(catalog, name)
+    return collect(Path(results), entry, tasks, kept)
 
 
 def _files(catalog: Catalog, name: str) -> tuple[Path, Path]:
@@ -53,12 +83,29 @@ def _files(catalog: Catalog, name: str) -> tuple[Path, Path]:
     return folder / f"{name}.md", folder / "results" / name
 
 
-def _render(catalog: Catalog, name: str) -> str:
+def tables_of(catalog: Catalog, name: str) -> list[Table]:
+    """The leaderboard as numbers, from the runs that are stored with it."""
     entry = catalog.leaderboard(name)
     tasks, _ = catalog.expand_tasks(entry.tasks)
     _, kept = _files(catalog, name)
-    card = _card(catalog, catalog.judge(entry.judge))
-    return render_leaderboard(entry, tasks, stored_runs(kept, entry, tasks), card)
+    shipped = catalog.path_of("leaderboard", name).parent / "results" / name
+    runs = {run.run_id: run for folder in (shipped, kept) for run in stored_runs(folder, entry, tasks)}
+    return board_tables(entry, tasks, list(runs.values()))
+
+
+def _text(catalog: Catalog, name: str, form: str, wide: bool) -> str:
+    entry, tables = catalog.leaderboard(name), tables_of(catalog, name)
+    if form == "csv":
+        return csv_text(tables)
+    if form == "json":
+        return json_text(tables)
+    if form == "model-index":
+        data_sets = {task: catalog.task(task) for task in dict.fromkeys(table.first.task for table in tables)}
+        return model_index(
+            tables, {task: (t.task_alias or task, t.dataset_path or task) for task, t in data_sets.items()}
+        )
+    page = leaderboard_page(entry, tables, _card(catalog, catalog.judge(entry.judge)), wide)
+    return html(page) if form == "html" else markdown(page)
 
 
 def beside(entry_file: Path, folder: str, instead: Path) -> Path:

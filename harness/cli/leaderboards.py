@@ -21,6 +21,12 @@ def add(commands: Subparsers) -> None:
     )
     parser.add_argument("name", nargs="+")
     parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if NAME.md is stale")
+    parser.add_argument("--wide", action="store_true", help="print every measure; NAME.md stays as it is")
+    parser.add_argument(
+        "--format",
+        choices=("md", "csv", "json", "html", "model-index"),
+        help="print it in this form; NAME.md stays as it is (model-index: metadata of a model's card on the hub)",
+    )
     add_output_path(parser, "where run folders are", "results")
     add_include_path(parser)
     parser.set_defaults(run=run)
@@ -28,7 +34,7 @@ def add(commands: Subparsers) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Runs the command. Returns the exit code."""
-    from harness.api.boards import is_stale, leaderboard
+    from harness.api.boards import is_stale, leaderboard, leaderboard_view
 
     stale = False
     for name in options.name:
@@ -36,6 +42,12 @@ def run(options: argparse.Namespace) -> int:
             if is_stale(name, include_path=options.include_path):
                 stale = True
                 print(f"harness: leaderboard {name} is stale; run: harness leaderboard {name}", file=sys.stderr)
+            continue
+        if options.wide or options.format is not None:
+            form, results, include_path = options.format or "md", options.output_path, options.include_path
+            print(
+                leaderboard_view(name, form=form, wide=options.wide, results=results, include_path=include_path), end=""
+            )
             continue
         board = leaderboard(name, results=options.output_path, include_path=options.include_path)
         print(board.text)

@@ -1,0 +1,163 @@
+"""A comparison as a page: the verdicts first, then the table, then what is behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from harness.comparison.anchored import Anchored
+from harness.comparison.board import Table
+from harness.comparison.causes import Causes
+from harness.comparison.multiverse import Multiverse, Stability
+from harness.reports.leaderboard import abstention_grid, kind_grid, measure_grid, seed_note, trivial_note
+from harness.reports.page import Grid, Section
+from harness.reports.wording import count_text, difference_text, p_text, sentence
+from harness.tables import escaped, signed
+
+__all__ = ["anchored_section", "causes_section", "comparison_sections", "multiverse_section", "verdict_lines"]
+
+
+def verdict_lines(table: Table) -> list[str]:
+    """One for every difference, the first criterion of each row first."""
+    return [sentence(row, difference) for row in table.rows for difference in row.differences.values()]
+
+
+def comparison_sections(table: Table, wide: bool = False) -> list[Section]:
+    """The table, then differences beside it, by kind of question, and abstention."""
+    notes = [note for note in (seed_note(table), trivial_note(table), _shared_note(table)) if note]
+    sections = [Section(grid=measure_grid(table, wide), after=notes)]
+    if (beside := _beside(table)) is not None:
+        sections.append(Section("The same difference, seen otherwise", grid=beside, after=[_BESIDE]))
+    sections += [
+        Section(f"{name.capitalize()} by kind of question", grid=kinds)
+        for name in table.criteria
+        if (kinds := kind_grid(table, name)) is not None
+    ]
+    if (abstained := abstention_grid(table)) is not None:
+        sections.append(Section("Abstention", grid=abstained))
+    return sections
+
+
+_BESIDE = (
+    "*length-controlled* is descriptive: what a line predicts for two answers of one length, and a model's length is a "
+    "consequence of its training. *clean*: over the questions that do not resemble a training pair, for both models."
+)
+
+
+def _shared_note(table: Table) -> str:
+    """Where fewer items are compared than a run has."""
+    parts = [
+        f"{escaped(row.run.model)}, {name}: {difference.items} of {len(row.run.items)} items are scored in both"
+        for row in table.rows
+        for name, difference in row.differences.items()
+        if difference.items < len(row.run.items)
+    ]
+    return "; ".join(parts) + "." if parts else ""
+
+
+def _beside(table: Table) -> Grid | None:
+    rows = []
+    for row in table.rows:
+        for name, difference in row.differences.items():
+            controlled, clean = row.length_controlled(name), row.clean(name)
+            rows.append(
+                [
+                    row.run.model,
+                    row.run.arm,
+                    name,
+                    difference_text(difference.estimate, difference.interval),
+                    "–" if controlled is None else difference_text(*controlled),
+                    "–" if clean is None or not clean.items else difference_text(clean.estimate, clean.interval),
+                    "–" if clean is None else str(len(clean.items)),
+                    p_text(difference.p_value),
+                    "–" if difference.detectable is None else f"{difference.detectable:.2f}",
+                ]
+            )
+    headers = ["model", "arm", "by", "Δ", "length-controlled", "clean", "clean n", "p (Holm)", "detectable"]
+    return Grid(headers, rows, 3) if rows else None
+
+
+# ---- why ------------------------------------------------------------------------------------------------------------
+
+
+def causes_section(found: Mapping[tuple[str, str, str], Causes]) -> Section:
+    """What each difference is made of."""
+    rows = []
+    for (model, _, _), split in found.items():
+        for part in split.parts:
+            share = f"{part.effect / split.total:.0%}" if abs(split.total) > 0.005 else "–"
+            effect = difference_text(part.effect, part.interval) if part.known else "not separated"
+            rows.append([model, split.measure, part.name, effect, share if part.known else "–", str(part.items)])
+        rows.append([model, split.measure, "= Δ", signed(split.total), "100%", str(split.items)])
+    return Section(
+        "Why",
+        grid=Grid(["model", "by", "part", "adds", "of Δ", "items"], rows, 3),
+        after=[_WHY],
+    )
+
+
+_WHY = (
+    "Every item goes to the first part that claims it; parts and remainder add up to Δ. *abstention*: one answer "
+    "abstains, the other does not. *truncation and format*: one is cut off, empty, loops or echoes. *length*: what "
+    "goes with length at the same token recall. *parametric knowledge* and *passages that do not help*: nothing that "
+    "the question needs was retrieved; the first is what the closed-book runs differ by there. *reading* and "
+    "*distraction*: it was retrieved; the first is what the oracle runs differ by, the second is rag - oracle. *not "
+    "separated*: a run that it needs is missing (--arm rag closed_book oracle). It says where the difference lies, not "
+    "what would mend it."
+)
+
+
+# ---- multiverse -----------------------------------------------------------------------------------------------------
+
+
+def multiverse_section(found: Mapping[tuple[str, str], Multiverse]) -> Section:
+    """Shares of choices with each sign, and every choice."""
+    lines, rows = [], []
+    for (model, arm), each in found.items():
+        positive, negative = each.share(True), each.share(False)
+        decided = f"{each.share(True, decided=True):.0%} and {each.share(False, decided=True):.0%} decided"
+        text = (
+            f"- {escaped(model)}, {arm}: **{each.stability}**. Of {count_text(len(each.choices), 'choice')} "
+            f"{positive:.0%} say better and {negative:.0%} worse, {decided}"
+        )
+        if each.is_confounded and each.stability is Stability.UNSTABLE:
+            text += "; one model's answers are the longer ones nearly always, so Δ cannot be told from length"
+        lines.append(text)
+        rows += [
+            [model, choice.measure, choice.judge or "–", choice.unscored, choice.truncated, choice.length,
+             f"{choice.estimate:+.3f}", p_text(choice.p_value), str(choice.items)]
+            for choice in sorted(each.choices, key=lambda choice: -choice.estimate)
+        ]  # fmt: skip
+    headers = ["model", "measure", "judge", "unscored", "truncated", "length", "Δ", "p", "n"]
+    return Section("Multiverse", ["\n".join(lines)], Grid(headers, rows, 6))
+
+
+# ---- labels ---------------------------------------------------------------------------------------------------------
+
+
+def anchored_section(found: Mapping[tuple[str, str, str], Anchored]) -> Section:
+    """Δ in people's labels; the judge's own Δ is withheld where its errors differ between the two models."""
+    lines = []
+    rows: list[Sequence[str]] = []
+    for (model, _, name), each in found.items():
+        corrected = each.corrected
+        judged = difference_text(each.judged.estimate, each.judged.interval) if each.transports else "withheld"
+        if not each.transports:
+            lines.append(
+                f"- {escaped(model)}, {name}: the judge's errors do not transport: it errs by {signed(each.gap)} more "
+                f"in favour of {escaped(model)} than of the baseline (p {p_text(each.gap_p_value)}), so its own Δ is "
+                "withheld."
+            )
+        rows.append(
+            [
+                model,
+                name,
+                difference_text(corrected.estimate, corrected.interval),
+                difference_text(corrected.labels_alone, corrected.labels_alone_interval),
+                judged,
+                f"{each.labels}/{each.items}",
+                f"{corrected.weight:.2f}",
+            ]
+        )
+    headers = ["model", "by", "Δ, corrected", "Δ, labels alone", "Δ, judge alone", "labelled", "judge's weight"]
+    note = "Corrected by prediction-powered inference (PPI++), in the unit of the labels."
+    return Section("Anchored in people's labels", ["\n".join(lines)] if lines else [], Grid(headers, rows, 2), [note])
