@@ -12,12 +12,14 @@ if TYPE_CHECKING:
     from harness.api import (
         RunsFailed,
         audit,
+        compare,
         evaluate,
         finetune,
         fit_judge,
         leaderboard,
         load_run,
         rejudge,
+        study,
         write_judge_steps,
     )
     from harness.errors import HarnessError
@@ -32,12 +34,14 @@ __all__ = [
     "RunsFailed",
     "__version__",
     "audit",
+    "compare",
     "evaluate",
     "finetune",
     "fit_judge",
     "leaderboard",
     "load_run",
     "rejudge",
+    "study",
     "write_judge_steps",
 ]
 

@@ -230,6 +230,10 @@ class Judge(Protocol):
         """Whether its scores depend on the passages."""
 
     @property
+    def asks_model(self) -> bool:
+        """Whether scores are asked of a language model, which takes time or money."""
+
+    @property
     def max_unscored(self) -> float:
         """Share of unscored repeats over which the run calls its judge broken."""
 

@@ -13,9 +13,13 @@ import re
 from dataclasses import dataclass, replace
 from typing import Literal
 
-__all__ = ["ANSWER_METRICS", "CLEAN", "MEASURES", "Measure", "measure_of", "reserved_names"]
+from harness.statistics.bounds import Bounds
+
+__all__ = ["ANSWER_METRICS", "CLEAN", "MEASURES", "SCALE", "Measure", "measure_of", "reserved_names"]
 
 Format = Literal["score", "ratio", "count", "percent"]
+SCALE = Bounds(1.0, 5.0)
+"""Of scores, unless a judge's entry says otherwise."""
 CLEAN = "_clean"
 """Behind a criterion's name: its scores over the questions that are not like a training pair."""
 
@@ -31,6 +35,16 @@ class Measure:
     higher_is_better: bool | None = True
     format: Format = "ratio"
     label: str | None = None
+
+    def bounds(self, scale: Bounds = SCALE) -> Bounds | None:
+        """The ends of its scale, the judge's for a score; None where it has no upper end."""
+        match self.format:
+            case "score":
+                return scale
+            case "ratio" | "percent":
+                return Bounds(0.0, 1.0)
+            case "count":
+                return None
 
     def text(self, value: float | None) -> str:
         """The value as tables show it; a dash for none."""
@@ -50,6 +64,7 @@ class Measure:
 MEASURES: tuple[Measure, ...] = (
     Measure("exact_match", "metric", "share of answers equal to a reference (SQuAD)", label="exact_match"),
     Measure("f1", "metric", "token F1 (SQuAD), the best over the references", label="f1"),
+    Measure("token_recall", "metric", "share of the reference's tokens that the answer has", label="token_recall"),
     Measure("rouge_l", "metric", "ROUGE-L F-measure, no stemming, the best over the references", label="rouge_l"),
     Measure("recall@{k}", "metric", "share of the gold documents that were retrieved", label="recall@{k}"),
     Measure("mrr@{k}", "metric", "1 / rank of the first gold document", label="mrr@{k}"),
@@ -62,6 +77,14 @@ MEASURES: tuple[Measure, ...] = (
     Measure("truncated", "property", "share of answers that the token limit ended", False, "percent", "truncated"),
     Measure("dropped_passages", "property", "passages left out so that the prompt fits", False, "count"),
     Measure("empty", "property", "share of answers without any text", False, "percent", "empty"),
+    Measure(
+        "abstained", "property",
+        "share of answers whose first sentence says that the passages do not hold the answer", None, "percent",
+        "abstained",
+    ),
+    Measure(
+        "unanswerable", "property", "share of questions that the corpus does not answer", None, "percent",
+    ),
     Measure(
         "loops", "property",
         "share of answers in which a stretch of up to 12 words occurs three times in a row, or a sentence three times",

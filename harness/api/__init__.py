@@ -4,18 +4,22 @@ hands these names on; the command line is their thinnest caller.
 """
 
 from harness.api.boards import leaderboard
+from harness.api.comparing import compare
 from harness.api.judges import audit, fit_judge, write_judge_steps
 from harness.api.runs import RunsFailed, evaluate, load_run, rejudge
+from harness.api.studying import study
 from harness.api.training import finetune
 
 __all__ = [
     "RunsFailed",
     "audit",
+    "compare",
     "evaluate",
     "finetune",
     "fit_judge",
     "leaderboard",
     "load_run",
     "rejudge",
+    "study",
     "write_judge_steps",
 ]

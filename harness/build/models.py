@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import assert_never
 
@@ -12,6 +11,7 @@ from harness.adapters.transformers import LoadSettings, TransformersAdapter
 from harness.adapters.weights import FolderWeights, GgufWeights, HubWeights, LoraCheckpoint
 from harness.build.encoders import is_local
 from harness.build.resources import ModelOptions, Resources
+from harness.entries.catalog import checkpoint_parts
 from harness.entries.model import OpenAIModelEntry, ResolvedModel, ScriptedModelEntry, TransformersModelEntry
 from harness.entries.parts import DecodingEntry
 from harness.errors import UsageError
@@ -82,11 +82,13 @@ def _lora(
 
 def _training_command(model: ResolvedModel, task: str) -> str | None:
     """What trains the checkpoint of an entry that has the name which `harness finetune` would give it."""
-    parts = re.fullmatch(r"(.+)-(lora|qlora)-(\d+)", model.name)
+    parts = checkpoint_parts(model.name)
     if model.base is None or parts is None:
         return None
-    method = " --method qlora" if parts[2] == "qlora" else ""
-    return f"harness finetune --task {task} --model {parts[1]} --samples {parts[3]}{method}"
+    options = " --method qlora" if parts.method == "qlora" else ""
+    options += "" if parts.format == "qa" else f" --format {parts.format}"
+    options += f" --seed {parts.seed}" if parts.seed else ""
+    return f"harness finetune --task {task} --model {parts.base} --samples {parts.samples}{options}"
 
 
 def _api_settings(entry: OpenAIModelEntry) -> ApiSettings:

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 from harness import __version__
 from harness.cli import (
+    comparing,
     evaluation,
     fetching,
     finetuning,
@@ -23,6 +24,7 @@ from harness.cli import (
     leaderboards,
     listing,
     showing,
+    studying,
     validation,
 )
 from harness.errors import HarnessError
@@ -35,6 +37,8 @@ _COMMANDS = (
     gating,
     judging,
     judge_making,
+    comparing,
+    studying,
     listing,
     showing,
     validation,

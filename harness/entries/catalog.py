@@ -7,9 +7,10 @@ are taken too.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from pydantic import TypeAdapter
 
@@ -34,7 +35,7 @@ from harness.entries.task import GroupEntry, TaskEntry
 from harness.entries.yaml import read_entry, where
 from harness.errors import EntryError, HarnessError, UnknownEntry, UsageError
 
-__all__ = ["FOLDERS", "Catalog", "Reference", "shipped_catalog"]
+__all__ = ["FOLDERS", "Catalog", "CheckpointParts", "Reference", "checkpoint_parts", "shipped_catalog"]
 
 FOLDERS = {"task": "tasks", "group": "tasks", "model": "models", "judge": "judges", "leaderboard": "leaderboards"}
 _KINDS: Mapping[str, TypeAdapter[Any]] = {
@@ -49,6 +50,31 @@ Reference = str | Path | Mapping[str, object]
 """An entry by name, by the path of a YAML file (a `Path`, or text that ends in .yaml), or by its values."""
 
 T = TypeVar("T")
+
+
+class CheckpointParts(NamedTuple):
+    """What the name of a checkpoint says: base, method, samples, prompt format and training seed."""
+
+    base: str
+    method: str
+    samples: int
+    format: str
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """As `harness finetune` writes it."""
+        form = "" if self.format == "qa" else f"-{self.format}"
+        return f"{self.base}-{self.method}-{self.samples}{form}" + (f"@{self.seed}" if self.seed else "")
+
+
+def checkpoint_parts(name: str) -> CheckpointParts | None:
+    """None for a name that `harness finetune` would not give."""
+    found = re.fullmatch(r"(.+)-(lora|qlora)-(\d+)(?:-(rag|rag_distractors))?(?:@(\d+))?", name)
+    if found is None:
+        return None
+    base, method, samples, form, seed = found.groups()
+    return CheckpointParts(base, method, int(samples), form or "qa", int(seed or 0))
 
 
 def shipped_catalog() -> Path:
@@ -146,7 +172,8 @@ class Catalog:
 
     def resolved_model(self, reference: Reference, peft: str | None = None) -> ResolvedModel:
         """A model with its base looked up; `peft` puts a LoRA checkpoint on an entry that is not a LoRA entry."""
-        entry = self.model(reference)
+        named = self._checkpoint(reference) if isinstance(reference, str) else None
+        entry = self.model(reference) if named is None else named
         if not isinstance(entry, TransformersModelEntry) or entry.base is None:
             return ResolvedModel(entry=entry, peft=peft)
         base = self.model(entry.base)
@@ -159,6 +186,33 @@ class Catalog:
                 f"models/{entry.model}.yaml: base: {entry.base!r} is itself a LoRA checkpoint; name its base"
             )
         return ResolvedModel(entry=entry.on(base), base=base, peft=entry.peft)
+
+    def _checkpoint(self, name: str) -> TransformersModelEntry | None:
+        """A checkpoint by the name that `harness finetune` gives it, where no entry has the name: the entry without the
+        training seed (`mistral-lora-500@1`), or one made of its base (`mistral-lora-300-rag`). None for other names."""
+        parts = checkpoint_parts(name)
+        if parts is None or name in self.files("models"):
+            return None
+        stem, _, seed = name.partition("@")
+        if stem in self.files("models"):
+            entry = self.model(stem)
+            if not isinstance(entry, TransformersModelEntry) or entry.peft is None or not seed:
+                return None
+            return entry.model_copy(update={"model": name, "peft": f"{entry.peft}@{seed}"})
+        in_four_bits = f"{parts.base}-4bit"
+        base = in_four_bits if parts.method == "qlora" and in_four_bits in self.files("models") else parts.base
+        if base not in self.files("models"):
+            return None
+        whole = self.model(base)
+        entry = TransformersModelEntry(
+            model=name,
+            description=f"{base} with a LoRA checkpoint, by its name.",
+            base=base,
+            peft=f"checkpoints/{{task}}/{name}",
+            licence=whole.licence,
+            metadata=whole.metadata,
+        )
+        return entry.model_copy(update={"quantization": "4bit"}) if parts.method == "qlora" else entry
 
     def resolved_judge(self, reference: Reference) -> ResolvedJudge:
         """A judge with its model, or a panel with its members, looked up."""

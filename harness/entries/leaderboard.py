@@ -1,4 +1,4 @@
-"""Leaderboards: which runs stand in a table."""
+"""Leaderboards: which runs stand in a table, what a study trains for it, and what it claims."""
 
 from __future__ import annotations
 
@@ -6,9 +6,20 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from harness.entries.parts import Name, Names, Part
+from harness.entries.parts import ModelName, ModelNames, Name, Names, Part, Positive
 
-__all__ = ["LeaderboardEntry"]
+__all__ = ["LeaderboardEntry", "StudyFinetuneEntry"]
+
+
+class StudyFinetuneEntry(Part):
+    """What `harness study` trains: a checkpoint of every base for each task, size, format, method and seed."""
+
+    models: Names
+    """Bases, of the leaderboard's models."""
+    sizes: Annotated[list[Positive], Field(min_length=1)]
+    formats: Annotated[list[Literal["qa", "rag", "rag_distractors"]], Field(min_length=1)] = ["qa"]
+    methods: Annotated[list[Literal["lora", "qlora"]], Field(min_length=1)] = ["lora"]
+    seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] = [0]
 
 
 class LeaderboardEntry(Part):
@@ -16,14 +27,21 @@ class LeaderboardEntry(Part):
     title: str
     description: str = ""
     tasks: Names
-    models: Names
+    models: ModelNames
+    """What is evaluated and is not trained for this leaderboard, bases among it."""
     arms: Annotated[list[Literal["rag", "closed_book", "oracle"]], Field(min_length=1)] = ["rag"]
     judge: Name
-    baseline: Name | None = None
-    """The model that the others are compared with, item by item; where one model has several arms, `rag` is."""
+    baseline: ModelName | None = None
+    """The model that the others are compared with, item by item, each arm with its same arm. A checkpoint that is
+    trained by `finetune` is compared with its own base."""
+    margin: Annotated[float, Field(gt=0)] = 0.25
+    """The largest difference that does not matter, in points of the judge's scale."""
+    finetune: StudyFinetuneEntry | None = None
 
     @model_validator(mode="after")
-    def _baseline_is_a_model_of_the_board(self) -> LeaderboardEntry:
+    def _names_fit(self) -> LeaderboardEntry:
         if self.baseline is not None and self.baseline not in self.models:
             raise ValueError(f"baseline {self.baseline!r} is not in `models`; add it there")
+        if self.finetune is not None and (missing := [n for n in self.finetune.models if n not in self.models]):
+            raise ValueError(f"finetune: models: {missing[0]!r} is not in `models`; add it there")
         return self

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from harness.entries.parts import Metadata, Name, Names, Part, Positive, Revision
+from harness.entries.parts import Metadata, ModelName, Name, Names, Part, Positive, Revision
 
 __all__ = [
     "ApiEntry",
@@ -54,7 +54,7 @@ class ApiEntry(Part):
 class _Common(Part):
     """What every model entry has."""
 
-    model: Name
+    model: ModelName
     model_alias: str | None = None
     tag: Names | None = None
     description: str
@@ -101,6 +101,10 @@ class TransformersModelEntry(_Common):
     max_length: Positive | None = None
     """Window in tokens, prompt and answer together; default: the model's own."""
     chat_template: str | None = None
+    parameters: Annotated[float, Field(gt=0)] | None = None
+    """In billions; estimates of time and disk are made of it."""
+    active_parameters: Annotated[float, Field(gt=0)] | None = None
+    """Those that a token passes through, where not all do (a mixture of experts); in billions."""
 
     @model_validator(mode="after")
     def _origin(self) -> TransformersModelEntry:

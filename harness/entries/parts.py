@@ -12,6 +12,8 @@ __all__ = [
     "DecodingEntry",
     "EncoderEntry",
     "Metadata",
+    "ModelName",
+    "ModelNames",
     "Name",
     "Names",
     "Part",
@@ -45,6 +47,9 @@ def _as_list(value: object) -> object:
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 Names = Annotated[list[Name], BeforeValidator(_as_list), Field(min_length=1)]
+ModelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*(@\d+)?$")]
+"""A name; of a checkpoint that was trained with another seed than 0, `@` and the seed behind it."""
+ModelNames = Annotated[list[ModelName], BeforeValidator(_as_list), Field(min_length=1)]
 Positive = Annotated[int, Field(ge=1)]
 Revision = Annotated[str, Field(pattern=r"^([0-9a-f]{40}|refs/\S+)$")]
 

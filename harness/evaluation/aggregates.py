@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from harness.evaluation.samples import Sample
 from harness.files import JsonObject
-from harness.measures import CLEAN, measure_of
+from harness.measures import CLEAN, SCALE, measure_of
 from harness.records import Answer
-from harness.statistics import Interval, bootstrap_interval, mean, standard_error
+from harness.statistics import Bounds, Interval, mean, mean_interval, standard_error
 
 __all__ = ["Aggregate", "aggregate", "answers_overview", "leakage_overview", "unscored_overview"]
 
@@ -21,7 +21,7 @@ __all__ = ["Aggregate", "aggregate", "answers_overview", "leakage_overview", "un
 @dataclass(frozen=True, slots=True)
 class Aggregate:
     """A measure over the items of a run. `n` items of `total` have a value; `value` None: none has. The interval is a
-    95 % one."""
+    95 % one; None: too few to tell."""
 
     measure: str
     value: float | None
@@ -35,13 +35,13 @@ class Aggregate:
         return measure_of(self.measure).higher_is_better
 
 
-def aggregate(samples: Sequence[Sample]) -> list[Aggregate]:
-    """One for each measure that at least one item could have had."""
+def aggregate(samples: Sequence[Sample], scale: Bounds = SCALE) -> list[Aggregate]:
+    """One for each measure that at least one item could have had. `scale` is the judge's."""
     names = dict.fromkeys(name for sample in samples for name in sample.values)
-    return [computed for name in names if (computed := _aggregate(name, samples)) is not None]
+    return [computed for name in names if (computed := _aggregate(name, samples, scale)) is not None]
 
 
-def _aggregate(name: str, samples: Sequence[Sample]) -> Aggregate | None:
+def _aggregate(name: str, samples: Sequence[Sample], scale: Bounds) -> Aggregate | None:
     with_value = [(v, s.question.cluster) for s in samples if (v := s.values.get(name)) is not None]
     values, clusters = [value for value, _ in with_value], [cluster for _, cluster in with_value]
     judged = name.removesuffix(CLEAN)
@@ -54,7 +54,7 @@ def _aggregate(name: str, samples: Sequence[Sample]) -> Aggregate | None:
         measure=name,
         value=mean(values),
         standard_error=standard_error(values, clusters) if values else None,
-        interval=bootstrap_interval(values, clusters) if values else None,
+        interval=mean_interval(values, clusters, measure_of(name).bounds(scale)) if values else None,
         n=len(values),
         total=len(eligible) if is_criterion else len(values),
     )

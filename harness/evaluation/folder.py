@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -24,8 +25,9 @@ from harness.errors import DataError
 from harness.evaluation.aggregates import Aggregate
 from harness.evaluation.samples import Sample
 from harness.files import JsonObject, json_lines, parse_json, safe_name, write_atomically
+from harness.measures import SCALE, measure_of
 from harness.records import Answer, Arm, Decoding, Passage, Question, Score, StopReason, TaskPlan
-from harness.statistics import Interval
+from harness.statistics import Bounds, Interval, mean
 
 __all__ = ["FORMAT", "Run", "RunDocuments", "folder_of", "read_run", "write_run"]
 
@@ -222,6 +224,23 @@ class Run:
         return None if repeats is None else int(repeats)
 
     @property
+    def scale(self) -> Bounds:
+        """The lowest and the highest score of the judge."""
+        low, high = self._ours.get("scale", SCALE)
+        return Bounds(float(low), float(high))
+
+    @property
+    def trivial(self) -> dict[str, dict[str, float]]:
+        """Means of trivial answers (`evaluation.trivial`); empty in a run that was made before they were taken."""
+        return {name: dict(means) for name, means in self._ours.get("trivial", {}).items()}
+
+    @property
+    def training(self) -> JsonObject:
+        """Base, samples, method, format and seed of a LoRA checkpoint that was trained by `harness finetune`; empty of
+        any other model."""
+        return dict(self.manifest.get("training", {}))
+
+    @property
     def judge_is_broken(self) -> bool:
         """Whether the judge left more unscored than its entry allows."""
         return bool(self._ours["judge_is_broken"])
@@ -264,9 +283,38 @@ class Run:
             needed = {"question_id", "doc", "target", "resps", "passages", "metrics", "stop_reason", "scores"}
             if missing := needed - set(rows[0]):
                 raise KeyError(", ".join(sorted(missing)))
+            self._check(rows)
         except (OSError, StopIteration, LookupError, ValueError) as error:
             raise _not_whole(self.folder, error) from error
         return rows
+
+    def _check(self, rows: Sequence[JsonObject]) -> None:
+        """Raises `ValueError` where the samples are not those that the results were computed from."""
+        expected = int(self.results["n-samples"][self.task]["effective"])
+        if len(rows) != expected:
+            raise ValueError(f"{len(rows)} samples, and the results are of {expected}")
+        if len({row["question_id"] for row in rows}) < len(rows):
+            raise ValueError("a question has several samples")
+        for number, row in enumerate(rows, start=1):
+            for name in row["metrics"]:
+                self._check_value(number, name, row.get(name))
+            for score in row["scores"]:
+                self._check_value(number, score["criterion"], score["score"])
+        for name, recorded in self.scores.items():
+            values = [value for row in rows if (value := row.get(name)) is not None]
+            average = mean(values)
+            if len(values) != recorded.n or (average is not None and abs(average - (recorded.value or 0.0)) > 1e-6):
+                raise ValueError(
+                    f"the mean of {name} is {average} over {len(values)} samples; the results have "
+                    f"{recorded.value} over {recorded.n}"
+                )
+
+    def _check_value(self, number: int, name: str, value: object) -> None:
+        if value is None:
+            return
+        low, high = measure_of(name).bounds(self.scale) or (0.0, math.inf)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not low - 1e-9 <= value <= high + 1e-9:
+            raise ValueError(f"sample {number}: {name} is {value!r}, which is not from {low:g} to {high:g}")
 
     @cached_property
     def samples(self) -> list[Sample]:
@@ -339,6 +387,7 @@ def _sample_of(row: JsonObject) -> Sample:
         gold_document_ids=tuple(doc.get("gold_doc_ids") or ()),
         kind=row["kind"],
         cluster=row["cluster"],
+        answerable=not row.get("unanswerable"),
         row=doc,
     )
     return Sample(

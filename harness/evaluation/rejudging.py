@@ -14,6 +14,7 @@ from harness.evaluation.folder import Run
 from harness.evaluation.run import Context, JudgeRecord, ModelRecord, RunRecord, conclude
 from harness.evaluation.samples import item_scores, leakage_values
 from harness.evaluation.scoring import JudgeInput, judge_run
+from harness.evaluation.trivial import trivial_means
 from harness.files import JsonObject
 from harness.interfaces import Judge
 from harness.measures import CLEAN
@@ -48,9 +49,17 @@ def rejudge(run: Run, judge: Judge, judge_entry: JsonObject, known: Mapping[str,
         available=run.available,
         source=identities["source"],
         retriever=identities["retriever"],
-        model=ModelRecord(str(model.pop("name")), identities["model"], model, run.manifest.get("usage", {})),
+        model=ModelRecord(
+            str(model.pop("name")),
+            identities["model"],
+            model,
+            run.manifest.get("usage", {}),
+            run.manifest.get("training", {}),
+        ),
         judge=JudgeRecord.of(judge),
         entries={**run.manifest["entries"], "judge": judge_entry},
         leakage=run.leakage,
+        majority=run.manifest.get("majority_answer"),
     )
-    return conclude(record, samples, context, started)
+    trivial = trivial_means(run.plan, judge, judged, record.majority, context.store, context.progress)
+    return conclude(record, samples, trivial, context, started)

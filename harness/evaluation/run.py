@@ -14,11 +14,13 @@ from harness.evaluation.aggregates import aggregate, answers_overview, leakage_o
 from harness.evaluation.folder import Run, RunDocuments, folder_of, read_run, write_run
 from harness.evaluation.samples import Sample, leakage_values, measure
 from harness.evaluation.scoring import JudgeInput, judge_run, target_of
+from harness.evaluation.trivial import trivial_means
 from harness.files import JsonObject
 from harness.fitting import FittedPrompt
 from harness.interfaces import Description, Identity, Judge, ModelAdapter, Progress, Usage
 from harness.planning.runs import Parts
 from harness.records import Answer, Passage, Question, TaskPlan
+from harness.statistics import Bounds
 from harness.store import Store
 
 __all__ = [
@@ -71,10 +73,13 @@ class ModelRecord:
     identity: Identity
     description: Description
     usage: Usage
+    training: JsonObject
+    """What a LoRA checkpoint was trained on; empty where that is not known, and for a base."""
 
     @classmethod
     def of(cls, adapter: ModelAdapter) -> ModelRecord:
-        return cls(adapter.name, adapter.identity, adapter.description, adapter.usage)
+        training = _training_of(adapter.training_record)
+        return cls(adapter.name, adapter.identity, adapter.description, adapter.usage, training)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +90,14 @@ class JudgeRecord:
     identity: Identity
     criteria: Sequence[str]
     repeats: int
+    scale: tuple[int, int]
     max_unscored: float
     usage: Usage
 
     @classmethod
     def of(cls, judge: Judge, runs_judged_together: int = 1) -> JudgeRecord:
         usage = {**judge.usage, **({"runs": runs_judged_together} if runs_judged_together > 1 else {})}
-        return cls(judge.name, judge.identity, judge.criteria, judge.repeats, judge.max_unscored, usage)
+        return cls(judge.name, judge.identity, judge.criteria, judge.repeats, judge.scale, judge.max_unscored, usage)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +114,8 @@ class RunRecord:
     judge: JudgeRecord
     entries: Mapping[str, JsonObject]
     leakage: Mapping[str, Sequence[str]] | None
+    majority: str | None = None
+    """The most common answer of the fine-tuning pool."""
 
     @classmethod
     def of(cls, parts: Parts) -> RunRecord:
@@ -122,6 +130,7 @@ class RunRecord:
             judge=JudgeRecord.of(parts.judge, parts.runs_judged_together),
             entries=parts.entries,
             leakage=parts.leakage,
+            majority=parts.majority,
         )
 
     @property
@@ -139,6 +148,19 @@ class RunRecord:
                 **({} if self.leakage is None else {"leakage": digest_of(_as_lists(self.leakage))}),
             }
         )
+
+
+def _training_of(record: JsonObject) -> JsonObject:
+    """What of a checkpoint's manifest tells it from its siblings."""
+    if not record:
+        return {}
+    return {
+        "base": record["model"],
+        "samples": len(record["pairs"]["ids"]),
+        "method": record["method"],
+        "format": record["prompt_format"],
+        "seed": record["seed"],
+    }
 
 
 def _as_lists(leakage: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
@@ -196,11 +218,20 @@ def judge_answers(parts: Parts, answered: Answered, context: Context) -> Run:
                 values=values,
             )
         )
-    return conclude(RunRecord.of(parts), samples, context, started)
+    record = RunRecord.of(parts)
+    trivial = trivial_means(plan, parts.judge, judged, record.majority, context.store, context.progress)
+    return conclude(record, samples, trivial, context, started)
 
 
-def conclude(record: RunRecord, samples: Sequence[Sample], context: Context, started: float) -> Run:
-    """Writes the run folder. `started` is in seconds since the epoch."""
+def conclude(
+    record: RunRecord,
+    samples: Sequence[Sample],
+    trivial: Mapping[str, Mapping[str, float]],
+    context: Context,
+    started: float,
+) -> Run:
+    """Writes the run folder. `trivial` are the means of trivial answers (`evaluation.trivial`); `started` is in seconds
+    since the epoch."""
     unscored = unscored_overview(samples)
     model = {"name": record.model.name, **record.model.description}
     run_id = record.run_id
@@ -211,18 +242,20 @@ def conclude(record: RunRecord, samples: Sequence[Sample], context: Context, sta
         model=model,
         available=record.available,
         samples=samples,
-        aggregates=aggregate(samples),
+        aggregates=aggregate(samples, Bounds(*map(float, record.judge.scale))),
         ours={
             "run_id": run_id,
             "arm": record.plan.arm.value,
             "judge": record.judge.name,
             "judge_id": digest_of(record.judge.identity),
             "judge_repeats": record.judge.repeats,
+            "scale": list(record.judge.scale),
             "criteria": list(record.judge.criteria),
             "judge_is_broken": unscored["unscored"] > record.judge.max_unscored * unscored["scores"],
             "unscored": unscored,
             "model_id": digest_of(record.model.identity),
             "source": dict(record.source),
+            "trivial": {name: dict(means) for name, means in trivial.items()},
             "answers": answers_overview([sample.answer for sample in samples]),
             **({} if record.leakage is None else {"leakage": leakage_overview(record.leakage, samples)}),
         },
@@ -249,6 +282,8 @@ def _manifest(record: RunRecord, samples: Sequence[Sample], model: Description, 
             "prompt": sum(sample.answer.prompt_tokens for sample in samples),
             "answer": sum(sample.answer.answer_tokens for sample in samples),
         },
+        **({"training": record.model.training} if record.model.training else {}),
+        **({} if record.majority is None else {"majority_answer": record.majority}),
         "usage": dict(record.model.usage),
         "judge_usage": dict(record.judge.usage),
         **({} if record.leakage is None else {"leakage": _as_lists(record.leakage)}),

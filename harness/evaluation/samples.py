@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from harness.judging.facts import abstains
 from harness.measures import CLEAN
 from harness.metrics.answers import ANSWER_METRICS
 from harness.metrics.ranking import ndcg, ranked_documents, recall, reciprocal_rank, span_recall
@@ -57,6 +59,7 @@ def measure(
     values["answer_words"] = float(len(answer.text.split()))
     values["truncated"] = float(answer.stop_reason == StopReason.LIMIT)
     values["dropped_passages"] = float(dropped)
+    values["unanswerable"] = float(not question.answerable)
     return values | _style(plan, question, answer)
 
 
@@ -76,13 +79,19 @@ def _retrieval(plan: TaskPlan, question: Question, passages: Sequence[Passage]) 
 def _style(plan: TaskPlan, question: Question, answer: Answer) -> dict[str, float | None]:
     """How the answer fails as text. None where nothing was asked."""
     if answer.stop_reason == StopReason.WINDOW:
-        return {"empty": None, "loops": None, "echoes": None}
+        return {"empty": None, "abstained": None, "loops": None, "echoes": None}
     (*_, without_passages) = chat(plan.doc_to_text, plan.system_instruction, question.text, (), question.row)
     return {
         "empty": float(not answer.text.strip()),
+        "abstained": float(abstains(first_sentence(answer.text))),
         "loops": float(loops(answer.text)),
         "echoes": float(echoes(answer.text, without_passages.content, question.text)),
     }
+
+
+def first_sentence(text: str) -> str:
+    """Whether an answer abstains is read from here: further on, prose on what is "not known" answers the question."""
+    return re.split(r"(?<=[.!?])\s", text.strip(), maxsplit=1)[0]
 
 
 def leakage_values(kinds: Sequence[str], scores: Sequence[Score]) -> dict[str, float | None]:

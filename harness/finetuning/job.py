@@ -62,7 +62,8 @@ class Job:
     def __init__(self, materials: Materials, pairs: Sequence[Question], output: Path, progress: Progress) -> None:
         self.materials, self.pairs, self.progress = materials, pairs, progress
         suffix = "" if materials.format == "qa" else f"-{materials.format}"
-        name = f"{materials.base.name}-{materials.method}-{len(pairs)}{suffix}"
+        seed = f"@{materials.seed}" if materials.seed else ""
+        name = f"{materials.base.name}-{materials.method}-{len(pairs)}{suffix}{seed}"
         self.folder = output / materials.task / name
 
     def examples(self, pairs: Sequence[Question], settings: TrainingSettings) -> tuple[list[Example], list[str]]:

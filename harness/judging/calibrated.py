@@ -42,6 +42,7 @@ class CalibratedJudge:
     repeats = 1
     scale = (1, 5)
     sees_passages = False
+    asks_model = False
 
     def __init__(
         self,

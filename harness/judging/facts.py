@@ -109,6 +109,7 @@ class FactsJudge:
     criteria = (ACCURACY, COMPLETENESS)
     scale = (1, 5)
     sees_passages = False
+    asks_model = False
     max_unscored = 0.0
 
     def __init__(self, name: str = "facts") -> None:

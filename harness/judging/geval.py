@@ -135,6 +135,10 @@ class GEvalJudge:
         return self._settings.low, self._settings.high
 
     @property
+    def asks_model(self) -> bool:
+        return True
+
+    @property
     def sees_passages(self) -> bool:
         return self._settings.sees_passages
 

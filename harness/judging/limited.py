@@ -18,7 +18,7 @@ class LimitedJudge:
     def __init__(self, judge: SingleJudge, repeats: int) -> None:
         self._judge, self.repeats = judge, repeats
         self.name, self.criteria, self.max_unscored = judge.name, judge.criteria, judge.max_unscored
-        self.scale, self.sees_passages = judge.scale, judge.sees_passages
+        self.scale, self.sees_passages, self.asks_model = judge.scale, judge.sees_passages, judge.asks_model
 
     @property
     def identity(self) -> Identity:

@@ -40,6 +40,10 @@ class PanelJudge:
         return min(m.scale[0] for m in self._members), max(m.scale[1] for m in self._members)
 
     @property
+    def asks_model(self) -> bool:
+        return any(member.asks_model for member in self._members)
+
+    @property
     def sees_passages(self) -> bool:
         return any(member.sees_passages for member in self._members)
 

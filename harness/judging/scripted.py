@@ -17,6 +17,7 @@ class ScriptedJudge:
     max_unscored = 1.0
     scale = (1, 5)
     sees_passages = False
+    asks_model = True  # it stands for a judge that does
 
     def __init__(
         self,

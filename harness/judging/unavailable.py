@@ -17,6 +17,7 @@ class UnavailableJudge:
     max_unscored = 1.0
     scale = (1, 5)
     sees_passages = False
+    asks_model = True
 
     def __init__(self, name: str, criteria: tuple[str, ...], reason: str) -> None:
         self.name, self.criteria = name, criteria

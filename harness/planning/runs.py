@@ -4,6 +4,7 @@ that it is made of, built late and where it runs.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ from harness.entries.judge import GEvalJudgeEntry, ResolvedJudge
 from harness.entries.model import ResolvedModel
 from harness.entries.parts import DecodingEntry, Part, Positive
 from harness.entries.task import TaskEntry
-from harness.errors import MissingPart
+from harness.errors import HarnessError, MissingPart
 from harness.files import JsonObject
 from harness.interfaces import Identity, Judge, ModelAdapter, Retriever, Source
 from harness.judging.unavailable import UnavailableJudge
@@ -107,6 +108,8 @@ class Parts:
     leakage: Mapping[str, Sequence[str]] | None = None
     """Of a model that was trained on pairs which are known: what each question shares with them, by question id
     (`finetuning.leakage`); questions that share nothing are not in it."""
+    majority: str | None = None
+    """The most common answer of the fine-tuning pool, where there is one."""
     runs_judged_together: int = 1
     """How many runs the judge scored together; its usage is that of all of them."""
 
@@ -140,7 +143,18 @@ def prepare(spec: RunSpec, resources: Resources) -> Parts:
             "judge": spec.judge.entry.model_dump(exclude_none=True),
         },
         leakage=build_leakage(task, source, adapter, resources),
+        majority=_majority(source, task.training_split),
     )
+
+
+def _majority(source: Source, split: str) -> str | None:
+    try:
+        pool = source.questions(split)
+    except HarnessError:  # other data, without a pool
+        return None
+    counts = Counter(question.references[0] for question in pool if question.references)
+    answer, count = max(counts.items(), key=lambda item: (item[1], item[0]), default=("", 0))
+    return answer if count > 1 else None
 
 
 def _judge(spec: RunSpec, resources: Resources) -> Judge:

@@ -1,0 +1,399 @@
+"""A study in one call: trains what is missing, evaluates, judges, compares, writes the page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from harness.adapters.weights import LoraCheckpoint
+from harness.api.boards import beside, leaderboard, leaderboard_view, tables_of
+from harness.api.runs import rejudge
+from harness.api.session import PathLike, Session, check_output, checked_spec
+from harness.api.training import finetune
+from harness.build.sources import build_source, whole_source
+from harness.campaign import PreparedRun, execute
+from harness.cells import STAGES, Cell, Effort, Extent, Speed, State, effort, grid, is_trained
+from harness.entries.judge import GEvalJudgeEntry, ResolvedJudge
+from harness.entries.leaderboard import LeaderboardEntry
+from harness.entries.model import ModelEntry, OpenAIModelEntry, TransformersModelEntry
+from harness.entries.task import TaskEntry
+from harness.errors import HarnessError, UsageError
+from harness.evaluation.folder import Run, read_run
+from harness.evaluation.host import host_facts
+from harness.evaluation.run import Context
+from harness.files import JsonObject, read_json
+from harness.finetuning.settings import TrainingSettings
+from harness.interfaces import Source
+from harness.planning.runs import RunSpec, prepare
+from harness.records import Arm
+
+__all__ = ["CellReport", "StudyOptions", "StudyReport", "study"]
+
+
+@dataclass(frozen=True, slots=True)
+class StudyOptions:
+    """`only`: these stages of `STAGES`; none: all. `data`: a folder with a data pack for each task. `tflops`: what the
+    machine sustains, for estimates."""
+
+    only: Sequence[str] = ()
+    data: PathLike | None = None
+    limit: int | None = None
+    device: str | None = None
+    cost_limit: float | None = None
+    results: PathLike = "results"
+    checkpoints: PathLike = "checkpoints"
+    store: PathLike | None = None
+    tflops: float = 100.0
+    include_path: Sequence[PathLike] = ()
+    progress: bool = True
+    command: str = "harness.study(…)"
+
+    def does(self, stage: str) -> bool:
+        """Whether the stage is among those to be run."""
+        return not self.only or stage in self.only
+
+
+@dataclass(frozen=True, slots=True)
+class CellReport:
+    """A cell and what it takes, or took."""
+
+    cell: Cell
+    effort: Effort
+
+
+@dataclass(frozen=True, slots=True)
+class StudyReport:
+    """Every cell as it stands at the end. `written`: the page and the figures."""
+
+    name: str
+    cells: Sequence[CellReport]
+    written: Sequence[Path] = ()
+
+    @property
+    def failed(self) -> list[Cell]:
+        return [report.cell for report in self.cells if report.cell.state is State.FAILED]
+
+
+def study(name: str, *, dry_run: bool = False, options: StudyOptions | None = None) -> StudyReport:
+    """What the leaderboard needs: its checkpoints trained, its runs evaluated and judged, its page, figures and claims
+    written. What is done is not done again; a cell that fails does not stop the others. `dry_run`: only the cells, with
+    what each will take.
+
+    Raises `UsageError` or `EntryError` for a study that cannot be planned."""
+    chosen = options or StudyOptions()
+    if unknown := [stage for stage in chosen.only if stage not in STAGES]:
+        raise UsageError(f"--only {unknown[0]}: it can be {', '.join(STAGES)}")
+    if not chosen.tflops > 0:
+        raise UsageError(f"--tflops {chosen.tflops:g}: give a number above 0")
+    check_output(Path(chosen.results))
+    conduct = _Study(name, chosen)
+    if not dry_run:
+        conduct.run()
+    return conduct.report(with_effort=dry_run)
+
+
+class _Study:
+    """One call of `study`: the cells, by their position, as they stand."""
+
+    def __init__(self, name: str, options: StudyOptions) -> None:
+        self.name, self.options = name, options
+        self.session = Session.open(options.include_path, options.progress, options.cost_limit)
+        catalog = self.session.catalog
+        self.entry: LeaderboardEntry = catalog.leaderboard(name)
+        self.tasks: dict[str, TaskEntry] = {
+            task: catalog.task(task) for task in catalog.expand_tasks(self.entry.tasks)[0]
+        }
+        self.judge: ResolvedJudge = catalog.resolved_judge(self.entry.judge)
+        self.cells = list(grid(self.entry, list(self.tasks)))
+        self.written: list[Path] = []
+        self._sources: dict[tuple[str, bool], Source | None] = {}
+        self._mark_done()
+
+    def _mark_done(self) -> None:
+        """By the files that are there."""
+        finished = self._finished()
+        for number, cell in enumerate(self.cells):
+            if cell.stage == "train":
+                done = is_trained(self._folder(cell))
+            else:
+                done = any(self._is_of(manifest, cell) and scored for manifest, scored in finished)
+            if done:
+                self.cells[number] = replace(cell, state=State.DONE)
+
+    def _folder(self, cell: Cell) -> Path:
+        return Path(self.options.checkpoints) / cell.task / cell.model
+
+    def _finished(self) -> list[tuple[JsonObject, bool]]:
+        """Manifests of the runs by the leaderboard's judge, and whether anything of each is scored."""
+        found = []
+        for path in sorted(Path(self.options.results).glob("*/*/manifest.json")):
+            manifest = read_json(path, "delete the folder and run again")
+            if manifest.get("plan", {}).get("task") in self.tasks:
+                run = read_run(path.parent)
+                scored = any(run.scores[name].n for name in run.criteria if name in run.scores)
+                found.append((manifest, scored and run.judge == self.entry.judge))
+        return found
+
+    def _is_of(self, manifest: JsonObject, cell: Cell) -> bool:
+        """Whether a run is what the cell asks for: this version of the task, and these weights of the checkpoint."""
+        plan, model = manifest["plan"], manifest["model"]
+        asked = (cell.task, self.tasks[cell.task].metadata.version, cell.arm, self.options.limit)
+        if (plan["task"], plan["version"], plan["arm"], plan["limit"]) != asked or model.get("name") != cell.model:
+            return False
+        if cell.checkpoint is None:
+            return True
+        folder = self._folder(cell)
+        if not is_trained(folder):
+            return False
+        lora = LoraCheckpoint(folder, self.session.resources.cache).identity["lora"]
+        return bool(manifest["identities"]["model"].get("lora") == lora)
+
+    # ---- the stages -------------------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """All stages that are asked for."""
+        if self.options.does("train"):
+            self._train()
+        if self.options.does("eval"):
+            self._evaluate()
+        if self.options.does("judge"):
+            self._judge()
+        if self.options.does("compare"):
+            self._compare()
+
+    def _set(self, numbers: Sequence[int], state: State, reason: str = "") -> None:
+        for number in numbers:
+            self.cells[number] = replace(self.cells[number], state=state, reason=reason)
+
+    def _open(self, stage: str) -> list[int]:
+        return [n for n, cell in enumerate(self.cells) if cell.stage == stage and cell.state is State.MISSING]
+
+    def _train(self) -> None:
+        groups: dict[tuple[object, ...], list[int]] = {}
+        for number in self._open("train"):
+            parts = self.cells[number].checkpoint
+            if parts is not None:
+                key = (self.cells[number].task, parts.base, parts.method, parts.format, parts.seed)
+                groups.setdefault(key, []).append(number)
+        for position, numbers in enumerate(groups.values(), start=1):
+            first = self.cells[numbers[0]]
+            parts = first.checkpoint
+            assert parts is not None, "trainings have one"
+            self.session.progress.note(
+                f"study {self.name}: training {position} of {len(groups)}: {first.task} × {parts.base}"
+            )
+            try:
+                finetune(
+                    task=first.task,
+                    model=parts.base,
+                    samples=[self.cells[n].checkpoint.samples for n in numbers],  # type: ignore[union-attr]
+                    method=parts.method,  # type: ignore[arg-type]
+                    format=parts.format,  # type: ignore[arg-type]
+                    seed=parts.seed,
+                    data=self._pack(first.task),
+                    device=self.options.device,
+                    output=self.options.checkpoints,
+                    include_path=self.options.include_path,
+                    progress=self.options.progress,
+                    command=self.options.command,
+                )
+            except HarnessError as error:
+                done = [n for n in numbers if is_trained(self._folder(self.cells[n]))]
+                self._set(done, State.DONE)
+                self._set([n for n in numbers if n not in done], State.FAILED, str(error))
+            else:
+                self._set(numbers, State.DONE)
+
+    def _evaluate(self) -> None:
+        prepared: list[tuple[int, PreparedRun]] = []
+        for number in self._open("eval"):
+            cell = self.cells[number]
+            if cell.checkpoint is not None and not is_trained(self._folder(cell)):
+                self._set([number], State.FAILED, f"{self._folder(cell)}: is not trained")
+                continue
+            try:
+                spec = self._spec(cell)
+                prepared.append((number, PreparedRun(spec, prepare(spec, self.session.resources))))
+            except HarnessError as error:
+                self._set([number], State.FAILED, str(error))
+        if not prepared:
+            return
+        results = Path(self.options.results)
+        results.mkdir(parents=True, exist_ok=True)
+        with self.session.open_store(self.options.store) as opened:
+            context = Context(opened, results, self.session.progress, host_facts(self.options.command))
+            outcomes = execute([run for _, run in prepared], context)
+        for (number, _), outcome in zip(prepared, outcomes, strict=True):
+            if outcome.error is not None:
+                self._set([number], State.FAILED, str(outcome.error))
+            elif outcome.run is not None and _is_unscored(outcome.run):
+                self._set([number], State.FAILED, _why_unscored(outcome.run))
+            else:
+                self._set([number], State.DONE)
+
+    def _spec(self, cell: Cell) -> RunSpec:
+        model = self.session.catalog.resolved_model(cell.model)
+        if cell.checkpoint is not None:
+            model = model.model_copy(update={"peft": str(self._folder(cell))})
+        return checked_spec(
+            RunSpec,
+            task=self.tasks[cell.task],
+            model=model,
+            judge=self.judge,
+            arm=Arm(cell.arm),
+            limit=None if self.options.limit is None else float(self.options.limit),
+            data=self._pack(cell.task),
+            device=self.options.device,
+        )
+
+    def _pack(self, task: str) -> str | None:
+        if self.options.data is None:
+            return None
+        folder = Path(self.options.data)
+        return str(folder / task if (folder / task / "corpus.jsonl").is_file() else folder)
+
+    def _judge(self) -> None:
+        """Answers that are there without the leaderboard's scores are judged; no generator is loaded."""
+        wanted = [n for n, cell in enumerate(self.cells) if cell.stage == "eval" and cell.state is not State.DONE]
+        for number in wanted:
+            answered = self._answered(self.cells[number])
+            if answered is None:
+                continue
+            try:
+                (run,) = rejudge(
+                    answered,
+                    judge=self.entry.judge,
+                    device=self.options.device,
+                    cost_limit=self.options.cost_limit,
+                    output=self.options.results,
+                    store=self.options.store,
+                    include_path=self.options.include_path,
+                    progress=self.options.progress,
+                    command=self.options.command,
+                )
+            except HarnessError as error:
+                self._set([number], State.FAILED, str(error))
+            else:
+                self._set([number], State.FAILED if _is_unscored(run) else State.DONE, _why_unscored(run))
+
+    def _answered(self, cell: Cell) -> Run | None:
+        """The newest run of the cell by any judge."""
+        folders = [path.parent for path in Path(self.options.results).glob("*/*/manifest.json")]
+        manifests = [(folder, read_json(folder / "manifest.json", "delete the folder")) for folder in sorted(folders)]
+        found = [
+            (str(m["date"]), folder)
+            for folder, m in manifests
+            if m.get("plan", {}).get("task") == cell.task and self._is_of(m, cell)
+        ]
+        return read_run(max(found)[1]) if found else None
+
+    def _compare(self) -> None:
+        """The page, the figures, the claims."""
+        from harness.reports.figures import study_figures
+
+        where = {"results": self.options.results, "include_path": self.options.include_path}
+        try:
+            board = leaderboard(self.name, **where)  # type: ignore[arg-type]
+        except HarnessError as error:
+            self.session.progress.note(f"study {self.name}: {error}")
+            return
+        self.written.append(board.page)
+        wide = board.page.with_name(f"{self.name}.html")
+        wide.write_text(leaderboard_view(self.name, form="html", **where), encoding="utf-8")  # type: ignore[arg-type]
+        self.written.append(wide)
+        tables = tables_of(self.session.catalog, self.name)
+        folder = beside(self.session.catalog.path_of("leaderboard", self.name), ".", Path("leaderboards")) / "figures"
+        self.written += study_figures(self.entry, list(self.tasks), tables, folder)
+
+    # ---- what it takes ----------------------------------------------------------------------------------------------
+
+    def report(self, with_effort: bool) -> StudyReport:
+        """`with_effort`: also what each cell takes, which reads the data."""
+        none = Effort()
+        cells = [CellReport(cell, self._effort(cell) if with_effort else none) for cell in self.cells]
+        return StudyReport(self.name, cells, self.written)
+
+    def _effort(self, cell: Cell) -> Effort:
+        base = cell.checkpoint.base if cell.checkpoint is not None else cell.model
+        model = self.session.catalog.resolved_model(base).entry
+        extent = self._training_extent(cell) if cell.stage == "train" else self._evaluation_extent(cell)
+        own = effort(cell, extent, _parameters(model), _prices(model), Speed(self.options.tflops))
+        if cell.stage == "train" or extent is None or self.judge.model is None:
+            return own
+        judged = self._judging_extent(cell, extent)
+        by = self.judge.model.entry
+        return _sum(own, effort(cell, judged, _parameters(by), _prices(by), Speed(self.options.tflops)))
+
+    def _source(self, task: str, whole: bool) -> Source | None:
+        """None where the data cannot be had here."""
+        if (task, whole) not in self._sources:
+            pack = self._pack(task)
+            make = whole_source if whole else build_source
+            try:
+                self._sources[task, whole] = make(
+                    self.tasks[task], Path(pack) if pack else None, self.session.resources
+                )
+            except HarnessError as error:
+                self.session.progress.note(f"{task}: nothing is estimated: {error}")
+                self._sources[task, whole] = None
+        return self._sources[task, whole]
+
+    def _training_extent(self, cell: Cell) -> Extent | None:
+        source, parts, task = self._source(cell.task, whole=True), cell.checkpoint, self.tasks[cell.task]
+        if source is None or parts is None:
+            return None
+        pool = source.questions(task.training_split)[: parts.samples]
+        passages = 0 if parts.format == "qa" else task.retrieval.top_k * task.retrieval.chunk_chars
+        letters = sum(len(q.text) + len(q.references[0] if q.references else "") + 200 + passages for q in pool)
+        epochs = TrainingSettings().epochs
+        return Extent(len(pool), int(epochs * letters / 4), 0)
+
+    def _evaluation_extent(self, cell: Cell) -> Extent | None:
+        source, task = self._source(cell.task, whole=False), self.tasks[cell.task]
+        if source is None:
+            return None
+        questions = source.questions(task.test_split)[: self.options.limit]
+        retrieval = task.retrieval
+        passages = {Arm.CLOSED_BOOK: 0, Arm.ORACLE: 1, Arm.RAG: retrieval.top_k}[Arm(cell.arm)] * retrieval.chunk_chars
+        letters = sum(len(question.text) + 300 + passages for question in questions)
+        return Extent(len(questions), letters // 4, len(questions) * task.generation_kwargs.max_gen_toks)
+
+    def _judging_extent(self, cell: Cell, extent: Extent) -> Extent:
+        """A prompt for each criterion, of which the beginning is computed once for all repeats; a form for each."""
+        entry = self.judge.entry
+        criteria, repeats = (len(entry.criteria), entry.repeats) if isinstance(entry, GEvalJudgeEntry) else (1, 1)
+        prompt = 600 + extent.answer_tokens // max(1, extent.items)
+        return Extent(0, extent.items * criteria * prompt, extent.items * criteria * repeats * 16)
+
+
+def _parameters(model: ModelEntry) -> tuple[float, float] | None:
+    if not isinstance(model, TransformersModelEntry) or model.parameters is None:
+        return None
+    return model.parameters, model.active_parameters or model.parameters
+
+
+def _prices(model: ModelEntry) -> tuple[float, float] | None:
+    if not isinstance(model, OpenAIModelEntry) or model.api.prices is None:
+        return None
+    return model.api.prices.prompt, model.api.prices.answer
+
+
+def _sum(one: Effort, other: Effort) -> Effort:
+    def plus(a: float | None, b: float | None) -> float | None:
+        return a if b is None else b if a is None else a + b
+
+    tokens = None if one.tokens is None else one.tokens + (other.tokens or 0)
+    return Effort(tokens, plus(one.hours, other.hours), plus(one.cost, other.cost), one.bytes)
+
+
+def _is_unscored(run: Run) -> bool:
+    """Whether not one answer has a score."""
+    return bool(run.criteria) and not any(run.scores[name].n for name in run.criteria if name in run.scores)
+
+
+def _why_unscored(run: Run) -> str:
+    if not _is_unscored(run):
+        return ""
+    reasons = ", ".join(run.unscored["reasons"]) or "no reason given"
+    return f"answered, and every answer is unscored by {run.judge}: {reasons}"
