@@ -84,22 +84,21 @@ def test_a_difference_that_is_length_alone_vanishes_at_one_length() -> None:
     rng = np.random.default_rng(0)
     base_words = rng.integers(20, 40, 400).astype(float)
     words = base_words + rng.integers(-10, 30, 400)
-    bent = np.tanh((words - base_words) / np.sqrt(np.mean(np.square(words - base_words))))
-    base = np.full(400, 3.0)
+    longer = words - base_words
+    bent = np.tanh(longer / np.sqrt(np.mean(np.square(longer))))
     assert bent.mean() > 0.3
-    lengths = (words.tolist(), base_words.tolist())
     for true in (0.0, 0.5):
-        found = length_controlled_difference((base + bent + true).tolist(), base.tolist(), *lengths)
-        assert found == pytest.approx(true, abs=1e-9)
-    assert length_controlled_difference([4, 4, 4], [3, 3, 3], [7, 7, 7], [7, 7, 7]) == 1.0
-    assert length_controlled_difference([4, 4], [3, 3], [7, 7], [5, 5]) is None
+        found = length_controlled_difference((bent + true).tolist(), longer.tolist(), range(400))
+        assert found is not None
+        assert found[0] == pytest.approx(true, abs=1e-9)
+    assert length_controlled_difference([1, 1, 1], [0, 0, 0], "abc") == (1.0, None), "no lengths differ"
+    assert length_controlled_difference([1, 1], [0, 2], "ab") is None
 
 
 def test_where_one_model_is_always_the_longer_one_no_line_is_drawn_to_equal_lengths() -> None:
     rng = np.random.default_rng(1)
-    marks, base = rng.normal(3, 1, 200).tolist(), rng.normal(3, 1, 200).tolist()
-    words = rng.normal(80, 10, 200).tolist()
-    assert length_controlled_difference(marks, base, words, [5.0] * 200) is None
+    longer = rng.normal(75, 10, 200).tolist()
+    assert length_controlled_difference(rng.normal(0, 1, 200).tolist(), longer, range(200)) is None
 
 
 def test_repeats_stop_early_without_deciding_otherwise_more_often_than_allowed() -> None:
@@ -160,6 +159,7 @@ class RuleJudge:
     max_unscored = 0.02
     scale = (1, 5)
     sees_passages = True
+    asks_model = False
     usage: Mapping[str, float] = {}
 
     def __init__(self, name: str, rule: Callable[[JudgeItem], float | None]) -> None:

@@ -138,6 +138,7 @@ class Reader:
     max_unscored = 0.02
     scale = (1, 5)
     sees_passages = True
+    asks_model = False
     usage: Usage = {}  # noqa: RUF012
     identity: Mapping[str, object] = {"kind": "rule", "model": {"weights": "x"}}
 

@@ -220,6 +220,7 @@ class Refusing(ScriptedJudge):
     """Reads passages, so that runs are judged together; refuses one answer."""
 
     sees_passages = True
+    asks_model = False
 
     def judge(self, items: Sequence[JudgeItem]) -> Iterator[Score]:
         if any(item.answer == "b" for item in items):
