@@ -176,7 +176,8 @@ def runs_of_task(task: str, results: PathLike = "results") -> list[StoredRun]:
 
 def _comparable(found: Sequence[StoredRun], models: Sequence[str], arms: Sequence[str]) -> list[StoredRun]:
     """The alike runs over one set of items that have every model and arm, over the most items, the newest of several;
-    where there are none, the newest of each, which a comparison then refuses by name. In the order of `models`."""
+    where there are none, those that differ least, which a comparison then refuses by name. In the order of
+    `models`."""
     wanted = {(model, arm) for model in models for arm in arms}
 
     def has_all(group: Sequence[StoredRun]) -> bool:
@@ -186,7 +187,9 @@ def _comparable(found: Sequence[StoredRun], models: Sequence[str], arms: Sequenc
     chosen = next((group for group in tables(found) if has_all(group)), None)
     if chosen is None:
         by_size = sorted(found, key=lambda run: (len(run.items), run.date))
-        chosen = list({(run.model, run.arm): run for run in by_size}.values())
+        first = [run for run in by_size if models[0] in (run.model, base_name(run.model))][-1]
+        nearest = sorted(by_size, key=lambda run: -len(unlike(run, first)))  # the last of each model and arm is taken
+        chosen = list({(run.model, run.arm): run for run in nearest}.values())
 
     def order(run: StoredRun) -> tuple[int, str, int]:
         name = run.model if run.model in models else base_name(run.model)

@@ -8,50 +8,24 @@ from pathlib import Path
 
 from harness.adapters.weights import LoraCheckpoint
 from harness.api.boards import beside, leaderboard, leaderboard_view, tables_of
+from harness.api.estimates import Estimates, StudyOptions
 from harness.api.runs import rejudge
-from harness.api.session import PathLike, Session, check_output, checked_spec
-from harness.api.training import finetune
-from harness.build.sources import build_source, whole_source
+from harness.api.session import Session, check_output, checked_spec
+from harness.api.training import checked_settings, finetune
 from harness.campaign import PreparedRun, execute
-from harness.cells import STAGES, Cell, Effort, Extent, Speed, State, effort, grid, is_trained
-from harness.entries.judge import GEvalJudgeEntry, ResolvedJudge
+from harness.cells import STAGES, Cell, Effort, State, grid, is_trained
+from harness.entries.judge import ResolvedJudge
 from harness.entries.leaderboard import LeaderboardEntry
-from harness.entries.model import ModelEntry, OpenAIModelEntry, TransformersModelEntry
 from harness.entries.task import TaskEntry
 from harness.errors import HarnessError, UsageError
 from harness.evaluation.folder import Run, read_run
 from harness.evaluation.host import host_facts
 from harness.evaluation.run import Context
 from harness.files import JsonObject, read_json
-from harness.finetuning.settings import TrainingSettings
-from harness.interfaces import Source
 from harness.planning.runs import RunSpec, prepare
 from harness.records import Arm
 
 __all__ = ["CellReport", "StudyOptions", "StudyReport", "study"]
-
-
-@dataclass(frozen=True, slots=True)
-class StudyOptions:
-    """`only`: these stages of `STAGES`; none: all. `data`: a folder with a data pack for each task. `tflops`: what the
-    machine sustains, for estimates."""
-
-    only: Sequence[str] = ()
-    data: PathLike | None = None
-    limit: int | None = None
-    device: str | None = None
-    cost_limit: float | None = None
-    results: PathLike = "results"
-    checkpoints: PathLike = "checkpoints"
-    store: PathLike | None = None
-    tflops: float = 100.0
-    include_path: Sequence[PathLike] = ()
-    progress: bool = True
-    command: str = "harness.study(…)"
-
-    def does(self, stage: str) -> bool:
-        """Whether the stage is among those to be run."""
-        return not self.only or stage in self.only
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +79,9 @@ class _Study:
             task: catalog.task(task) for task in catalog.expand_tasks(self.entry.tasks)[0]
         }
         self.judge: ResolvedJudge = catalog.resolved_judge(self.entry.judge)
+        self.settings = checked_settings(self.entry.finetune.settings if self.entry.finetune else None)
         self.cells = list(grid(self.entry, list(self.tasks)))
         self.written: list[Path] = []
-        self._sources: dict[tuple[str, bool], Source | None] = {}
         self._mark_done()
 
     def _mark_done(self) -> None:
@@ -190,8 +164,9 @@ class _Study:
                     samples=[self.cells[n].checkpoint.samples for n in numbers],  # type: ignore[union-attr]
                     method=parts.method,  # type: ignore[arg-type]
                     format=parts.format,  # type: ignore[arg-type]
+                    settings=self.settings,
                     seed=parts.seed,
-                    data=self._pack(first.task),
+                    data=self.options.pack(first.task),
                     device=self.options.device,
                     output=self.options.checkpoints,
                     include_path=self.options.include_path,
@@ -243,15 +218,9 @@ class _Study:
             judge=self.judge,
             arm=Arm(cell.arm),
             limit=None if self.options.limit is None else float(self.options.limit),
-            data=self._pack(cell.task),
+            data=self.options.pack(cell.task),
             device=self.options.device,
         )
-
-    def _pack(self, task: str) -> str | None:
-        if self.options.data is None:
-            return None
-        folder = Path(self.options.data)
-        return str(folder / task if (folder / task / "corpus.jsonl").is_file() else folder)
 
     def _judge(self) -> None:
         """Answers that are there without the leaderboard's scores are judged; no generator is loaded."""
@@ -306,85 +275,11 @@ class _Study:
         folder = beside(self.session.catalog.path_of("leaderboard", self.name), ".", Path("leaderboards")) / "figures"
         self.written += study_figures(self.entry, list(self.tasks), tables, folder)
 
-    # ---- what it takes ----------------------------------------------------------------------------------------------
-
     def report(self, with_effort: bool) -> StudyReport:
         """`with_effort`: also what each cell takes, which reads the data."""
-        none = Effort()
-        cells = [CellReport(cell, self._effort(cell) if with_effort else none) for cell in self.cells]
+        estimates = Estimates(self.session, self.tasks, self.judge, self.settings, self.options)
+        cells = [CellReport(cell, estimates.of(cell) if with_effort else Effort()) for cell in self.cells]
         return StudyReport(self.name, cells, self.written)
-
-    def _effort(self, cell: Cell) -> Effort:
-        base = cell.checkpoint.base if cell.checkpoint is not None else cell.model
-        model = self.session.catalog.resolved_model(base).entry
-        extent = self._training_extent(cell) if cell.stage == "train" else self._evaluation_extent(cell)
-        own = effort(cell, extent, _parameters(model), _prices(model), Speed(self.options.tflops))
-        if cell.stage == "train" or extent is None or self.judge.model is None:
-            return own
-        judged = self._judging_extent(cell, extent)
-        by = self.judge.model.entry
-        return _sum(own, effort(cell, judged, _parameters(by), _prices(by), Speed(self.options.tflops)))
-
-    def _source(self, task: str, whole: bool) -> Source | None:
-        """None where the data cannot be had here."""
-        if (task, whole) not in self._sources:
-            pack = self._pack(task)
-            make = whole_source if whole else build_source
-            try:
-                self._sources[task, whole] = make(
-                    self.tasks[task], Path(pack) if pack else None, self.session.resources
-                )
-            except HarnessError as error:
-                self.session.progress.note(f"{task}: nothing is estimated: {error}")
-                self._sources[task, whole] = None
-        return self._sources[task, whole]
-
-    def _training_extent(self, cell: Cell) -> Extent | None:
-        source, parts, task = self._source(cell.task, whole=True), cell.checkpoint, self.tasks[cell.task]
-        if source is None or parts is None:
-            return None
-        pool = source.questions(task.training_split)[: parts.samples]
-        passages = 0 if parts.format == "qa" else task.retrieval.top_k * task.retrieval.chunk_chars
-        letters = sum(len(q.text) + len(q.references[0] if q.references else "") + 200 + passages for q in pool)
-        epochs = TrainingSettings().epochs
-        return Extent(len(pool), int(epochs * letters / 4), 0)
-
-    def _evaluation_extent(self, cell: Cell) -> Extent | None:
-        source, task = self._source(cell.task, whole=False), self.tasks[cell.task]
-        if source is None:
-            return None
-        questions = source.questions(task.test_split)[: self.options.limit]
-        retrieval = task.retrieval
-        passages = {Arm.CLOSED_BOOK: 0, Arm.ORACLE: 1, Arm.RAG: retrieval.top_k}[Arm(cell.arm)] * retrieval.chunk_chars
-        letters = sum(len(question.text) + 300 + passages for question in questions)
-        return Extent(len(questions), letters // 4, len(questions) * task.generation_kwargs.max_gen_toks)
-
-    def _judging_extent(self, cell: Cell, extent: Extent) -> Extent:
-        """A prompt for each criterion, of which the beginning is computed once for all repeats; a form for each."""
-        entry = self.judge.entry
-        criteria, repeats = (len(entry.criteria), entry.repeats) if isinstance(entry, GEvalJudgeEntry) else (1, 1)
-        prompt = 600 + extent.answer_tokens // max(1, extent.items)
-        return Extent(0, extent.items * criteria * prompt, extent.items * criteria * repeats * 16)
-
-
-def _parameters(model: ModelEntry) -> tuple[float, float] | None:
-    if not isinstance(model, TransformersModelEntry) or model.parameters is None:
-        return None
-    return model.parameters, model.active_parameters or model.parameters
-
-
-def _prices(model: ModelEntry) -> tuple[float, float] | None:
-    if not isinstance(model, OpenAIModelEntry) or model.api.prices is None:
-        return None
-    return model.api.prices.prompt, model.api.prices.answer
-
-
-def _sum(one: Effort, other: Effort) -> Effort:
-    def plus(a: float | None, b: float | None) -> float | None:
-        return a if b is None else b if a is None else a + b
-
-    tokens = None if one.tokens is None else one.tokens + (other.tokens or 0)
-    return Effort(tokens, plus(one.hours, other.hours), plus(one.cost, other.cost), one.bytes)
 
 
 def _is_unscored(run: Run) -> bool:

@@ -19,7 +19,7 @@ from harness.finetuning.sweep import choose
 from harness.finetuning.training import is_main_process
 from harness.planning.training import TrainingSpec, prepare_training
 
-__all__ = ["finetune"]
+__all__ = ["checked_settings", "finetune"]
 
 
 def finetune(
@@ -55,7 +55,7 @@ def finetune(
     check_output(output)
     session = Session.open(include_path, progress and is_main_process())
     entry = session.catalog.task(task)
-    chosen = _settings(settings)
+    chosen = checked_settings(settings)
     points = grid(chosen, sweep)
     spec = checked_spec(
         TrainingSpec,
@@ -89,7 +89,8 @@ def finetune(
     return trained
 
 
-def _settings(changes: TrainingSettings | Mapping[str, object] | None) -> TrainingSettings:
+def checked_settings(changes: TrainingSettings | Mapping[str, object] | None) -> TrainingSettings:
+    """Settings of a training, changes over the defaults. Raises `UsageError` with all that is wrong."""
     if isinstance(changes, TrainingSettings):
         settings = changes
     else:

@@ -46,6 +46,7 @@ def unlike(run: StoredRun, other: StoredRun) -> list[Unlike]:
     names = {each.name for each in found}
     follows = {"retriever"} if any(name.startswith(("retrieval", "source")) for name in names) else set()
     follows |= {"judge's identity"} if "judge" in names else set()
+    follows |= {"decoding.top_p", "decoding.seed"} if "decoding.temperature" in names else set()
     return [each for each in found if each.name not in follows]
 
 

@@ -20,6 +20,8 @@ class StudyFinetuneEntry(Part):
     formats: Annotated[list[Literal["qa", "rag", "rag_distractors"]], Field(min_length=1)] = ["qa"]
     methods: Annotated[list[Literal["lora", "qlora"]], Field(min_length=1)] = ["lora"]
     seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] = [0]
+    settings: dict[str, int | float | str | bool] = {}
+    """Of the training, over the defaults of `harness finetune`: `epochs`, `lora_r`, …"""
 
 
 class LeaderboardEntry(Part):
