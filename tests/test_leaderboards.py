@@ -354,6 +354,25 @@ def test_a_stored_run_that_cannot_be_is_named(
     assert said in done.err
 
 
+def test_rows_that_an_installed_package_ships_stand_beside_ones_own(
+    harness: Harness, entries: Path, pack: Path, tmp_path: Path
+) -> None:
+    installed = tmp_path / "_catalog"
+    entries.rename(installed)
+    run = compact("parrot", [1, 1, 3, 5], arm="closed_book", model_id="theirs")
+    kept = installed / "leaderboards" / "results" / "zoo"
+    kept.mkdir(parents=True)
+    (kept / "theirs.json").write_text(json.dumps(run.to_json()))
+    flags = ["--include_path", str(installed)]
+    assert harness("eval", *flags, "-t", "animals", "-M", "parrot", "--data", str(pack)).code == 0
+    done = harness("leaderboard", "zoo", *flags)
+    assert done.code == 0, done.err
+    rows = [line for line in done.out.splitlines() if line.startswith("|parrot")]
+    assert sorted(row.split("|")[2].strip() for row in rows) == ["closed_book", "rag"]
+    assert Path("leaderboards/zoo.md").is_file(), "the package is not ours to write to"
+    assert not (installed / "leaderboards" / "zoo.md").exists()
+
+
 @pytest.mark.parametrize("form", ["csv", "json", "html", "model-index"])
 def test_every_form_has_the_models_numbers(board: Harness, form: str) -> None:
     board()

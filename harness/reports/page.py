@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
@@ -61,7 +62,7 @@ table { border-collapse: collapse; margin: 1rem 0; font-variant-numeric: tabular
 th, td { padding: .3rem .6rem; border-bottom: 1px solid #d0d7de; text-align: right; white-space: nowrap; }
 th.text, td.text { text-align: left; }
 th { border-bottom: 2px solid #57606a; }
-pre { white-space: pre-wrap; }
+code { background: #f6f8fa; padding: 0 .2rem; }
 """.strip()
 
 
@@ -80,8 +81,32 @@ def html(page: Page) -> str:
 
 
 def _html_paragraph(text: str) -> str:
-    """Paragraphs are shown as they are written; a list keeps its lines."""
-    return f"<pre>{escape(text)}</pre>" if "\n" in text else f"<p>{escape(text)}</p>"
+    """A paragraph, or, of lines that begin with a dash, a list."""
+    blocks = []
+    for block in text.split("\n\n"):
+        lines = block.split("\n")
+        if all(line.startswith("- ") for line in lines):
+            blocks.append("<ul>" + "".join(f"<li>{_inline(line[2:])}</li>" for line in lines) + "</ul>")
+        else:
+            blocks.append(f"<p>{_inline(' '.join(lines))}</p>")
+    return "\n".join(blocks)
+
+
+_INLINE = (
+    (re.compile(r"`([^`]+)`"), r"<code>\1</code>"),
+    (re.compile(r"\*\*([^*]+)\*\*"), r"<strong>\1</strong>"),
+    (re.compile(r"(?<!\*)\*([^*\s][^*]*)\*(?!\*)"), r"<em>\1</em>"),
+    (re.compile(r"\[([^]\\]+)\]\((?:\.\./)*[\w./-]+\)"), r"\1"),
+    (re.compile(r"\\([|(\[])"), r"\1"),
+)
+"""Of our own markdown: code, emphasis; a link to a file beside the page is its text; what was escaped stays escaped."""
+
+
+def _inline(text: str) -> str:
+    text = escape(text.replace("&lt;", "<"))
+    for pattern, replacement in _INLINE:
+        text = pattern.sub(replacement, text)
+    return text
 
 
 def _html_grid(grid: Grid) -> str:
