@@ -11,11 +11,11 @@ from itertools import product
 from pathlib import Path
 from typing import Literal
 
-from harness.entries.catalog import CheckpointParts
+from harness.entries.catalog import CheckpointParts, trained_models
 from harness.entries.leaderboard import LeaderboardEntry
 from harness.finetuning.checkpoints import MANIFEST
 
-__all__ = ["STAGES", "Cell", "Effort", "Extent", "Speed", "Stage", "State", "effort", "grid", "trainings"]
+__all__ = ["STAGES", "Cell", "Effort", "Extent", "Speed", "Stage", "State", "effort", "grid"]
 
 Stage = Literal["train", "eval"]
 STAGES = ("train", "eval", "judge", "compare")
@@ -49,22 +49,9 @@ class Cell:
         return f"{self.stage} {self.task} × {self.model}" + (f", {self.arm}" if self.arm else "")
 
 
-def trainings(entry: LeaderboardEntry) -> list[CheckpointParts]:
-    """The checkpoints that the leaderboard trains for each of its tasks, smaller sizes first."""
-    wanted = entry.finetune
-    if wanted is None:
-        return []
-    return [
-        CheckpointParts(base, method, size, form, seed)
-        for base, method, form, seed, size in product(
-            wanted.models, wanted.methods, wanted.formats, wanted.seeds, sorted(wanted.sizes)
-        )
-    ]
-
-
 def grid(entry: LeaderboardEntry, tasks: Sequence[str]) -> Iterator[Cell]:
     """Every cell, trainings first; `tasks` are the entry's, groups opened."""
-    checkpoints = trainings(entry)
+    checkpoints = trained_models(entry)
     for task, parts in product(tasks, checkpoints):
         yield Cell("train", task, parts.name, checkpoint=parts)
     for task in tasks:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from harness.api.session import PathLike
 from harness.auditing.card import FORMAT, verdict
 from harness.comparison.board import Table
+from harness.comparison.stored import StoredRun
 from harness.entries.catalog import Catalog
 from harness.entries.judge import JudgeEntry
 from harness.errors import DataError, UsageError
@@ -19,7 +20,7 @@ from harness.reports.page import html, markdown
 from harness.reports.stored import collect, stored_runs
 from harness.reports.tabular import csv_text, json_text
 
-__all__ = ["FORMATS", "Board", "beside", "is_stale", "leaderboard", "leaderboard_view", "tables_of"]
+__all__ = ["FORMATS", "Board", "beside", "is_stale", "leaderboard", "leaderboard_view", "stored_with", "tables_of"]
 
 
 FORMATS = ("md", "csv", "json", "html", "model-index")
@@ -87,10 +88,17 @@ def tables_of(catalog: Catalog, name: str) -> list[Table]:
     """The leaderboard as numbers, from the runs that are stored with it."""
     entry = catalog.leaderboard(name)
     tasks, _ = catalog.expand_tasks(entry.tasks)
+    return board_tables(entry, tasks, stored_with(catalog, name))
+
+
+def stored_with(catalog: Catalog, name: str) -> list[StoredRun]:
+    """The runs that are stored with a leaderboard: those that were shipped and one's own."""
+    entry = catalog.leaderboard(name)
+    tasks, _ = catalog.expand_tasks(entry.tasks)
     _, kept = _files(catalog, name)
     shipped = catalog.path_of("leaderboard", name).parent / "results" / name
     runs = {run.run_id: run for folder in (shipped, kept) for run in stored_runs(folder, entry, tasks)}
-    return board_tables(entry, tasks, list(runs.values()))
+    return list(runs.values())
 
 
 def _text(catalog: Catalog, name: str, form: str, wide: bool) -> str:

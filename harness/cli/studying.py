@@ -59,7 +59,7 @@ def add(commands: Subparsers) -> None:
         "results folder.",
     )
     claims.add_argument("name", metavar="NAME", help="a leaderboard entry with `claims`")
-    claims.add_argument("--format", choices=("md", "json", "html"), default="md", help="(default: md)")
+    claims.add_argument("--format", choices=("md", "html"), default="md", help="(default: md)")
     add_output_path(claims, "where run folders are", "results")
     add_include_path(claims)
     claims.set_defaults(run=run_claims)
@@ -106,10 +106,8 @@ def run(options: argparse.Namespace) -> int:
 
 def run_claims(options: argparse.Namespace) -> int:
     """Runs the command. Returns the exit code."""
-    from harness.api.claims import claims_text
+    from harness.api.claims import claims, claims_page
 
-    print(
-        claims_text(options.name, form=options.format, results=options.output_path, include_path=options.include_path),
-        end="",
-    )
+    tested = claims(options.name, results=options.output_path, include_path=options.include_path)
+    print(claims_page(tested, options.format), end="")
     return 0

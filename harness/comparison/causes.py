@@ -5,7 +5,8 @@ Every item's difference d goes to the first part that claims it:
     abstention       one of the two answers abstains and the other does not
     truncation, format   one of the two is cut off by the token limit, empty, loops or echoes, and the other is not
     length           of the rest: what goes with the difference in words at equal content. The slope is estimated on the
-                     items whose two answers have the same token recall, so what differs there is length alone
+                     items whose two answers have the same token recall. The other arms' differences, below, are taken
+                     at equal length too
     retrieval missed no gold document was retrieved. Where both models have a closed-book run, what they differ by there
                      is **parametric knowledge**; what is left is how they cope with passages that do not help
     context          a gold document was retrieved (or it is not known). Where both models have an oracle run, what they
@@ -22,6 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -35,6 +37,8 @@ FORMAT_MEASURES = ("truncated", "empty", "loops", "echoes")
 CONTENT = "token_recall"
 FEWEST_FOR_SLOPE = 10
 """Items of equal content and different length; with fewer, nothing is put down to length."""
+FEWEST_NOT_LONGER = 0.1
+"""The share of them in which either model's answer is not the longer one, for a slope of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,81 +77,133 @@ def causes(
     split.claim("truncation and format", _differ(run, baseline, FORMAT_MEASURES, paired.items))
     split.length(run, baseline)
     missed = _missed(baseline, paired.items)
-    known = {arm: _arm_differences(measure, pairs, paired.items) for arm, pairs in others.items()}
+    known = {arm: split.at_equal_length(measure, *pairs) for arm, pairs in others.items()}
     split.by_arm("parametric knowledge", "passages that do not help", missed, known.get("closed_book"))
     split.by_arm("reading", "distraction", ~missed, known.get("oracle"))
+    split.remainder(differences)
     parts = [
         Part(
-            name,
-            float(contribution.sum()) / len(differences),
-            _interval(contribution, paired.clusters, paired.bounds),
-            items,
-            is_known,
+            share.name,
+            float(share.contribution.sum()) / len(differences),
+            _interval(share.contribution + share.by_slope * split.slope_error, paired.clusters, paired.bounds),
+            share.items,
+            share.known,
         )
-        for name, contribution, items, is_known in split.parts
+        for share in split.shares
     ]
-    rest = differences - sum(contribution for _, contribution, _, _ in split.parts)
-    left = int(np.count_nonzero(np.abs(rest) > 1e-9))
-    parts.append(
-        Part("remainder", float(rest.sum()) / len(differences), _interval(rest, paired.clusters, paired.bounds), left)
-    )
     return Causes(measure, float(differences.mean()), len(differences), parts)
 
 
 def _interval(contribution: np.ndarray, clusters: Sequence[str], bounds: Bounds | None) -> Interval | None:
     wider = None if bounds is None else Bounds(2 * bounds.low, 2 * bounds.high)  # reading and distraction may cancel
-    return difference_interval([float(each) for each in contribution], clusters, wider)
+    rounded = [round(float(each), 9) for each in contribution]  # what floats leave over is no spread
+    return difference_interval(rounded, clusters, wider)
+
+
+class _Share(NamedTuple):
+    """What a part takes of each item's difference, float64 (items,). `by_slope`: by how much its sum grows with the
+    slope of length."""
+
+    name: str
+    contribution: np.ndarray
+    items: int
+    known: bool = True
+    by_slope: float = 0.0
+
+
+class _AtEqualLength(NamedTuple):
+    """Another arm's differences less what goes with length there, NaN where there is none; and the tanh of that."""
+
+    differences: np.ndarray
+    longer: np.ndarray
 
 
 class _Split:
     """Hands out items and what they differ by. `open` are the items that no part has claimed; `left` is what of their
-    differences is not yet put down to anything."""
+    differences is not yet put down to anything. `slope_error`: what each item adds to the error of the slope of length,
+    which every part after it shares."""
 
     def __init__(self, items: Sequence[str], differences: np.ndarray) -> None:
         self.items = items
         self.left = differences.copy()
         self.open = np.ones(len(items), dtype=bool)
-        self.parts: list[tuple[str, np.ndarray, int, bool]] = []
+        self.shares: list[_Share] = []
+        self.slope, self.scale = 0.0, 1.0
+        self.usable = np.zeros(len(items), dtype=bool)
+        self.longer = np.zeros(len(items))
+        self.slope_error = np.zeros(len(items))
 
     def claim(self, name: str, which: np.ndarray | None) -> None:
         """Whole items; None: it is not known which."""
         if which is None:
-            self.parts.append((name, np.zeros(len(self.items)), 0, False))
+            self._not_known(name)
             return
         taken = which & self.open
-        self.parts.append((name, np.where(taken, self.left, 0.0), int(taken.sum()), True))
+        self.shares.append(_Share(name, np.where(taken, self.left, 0.0), int(taken.sum())))
         self.open &= ~taken
 
+    def _not_known(self, name: str) -> None:
+        self.shares.append(_Share(name, np.zeros(len(self.items)), 0, known=False))
+
     def length(self, run: StoredRun, baseline: StoredRun) -> None:
-        """What goes with the difference in words, b · tanh(words / s), where b is fitted through the origin on the
-        items of equal content."""
+        """What goes with the difference in words, b · tanh(words / s), where b is fitted on the items of equal content:
+        with an intercept, which is what they differ by at one length. Where one model is the longer one nearly always
+        there is nothing to fit the intercept on, so it is 0, and all that differs at equal content goes to length."""
         words = _between(run, baseline, "answer_words", self.items)
         content = _between(run, baseline, CONTENT, self.items)
-        usable = self.open & ~np.isnan(words) & ~np.isnan(content)
-        fitted = usable & (np.abs(np.nan_to_num(content, nan=1.0)) < 1e-9) & (np.nan_to_num(words) != 0)
-        if fitted.sum() < FEWEST_FOR_SLOPE:
-            self.parts.append(("length", np.zeros(len(self.items)), 0, not np.nan_to_num(words).any()))
+        self.usable = self.open & ~np.isnan(words) & ~np.isnan(content)
+        fitted = self.usable & (np.abs(np.nan_to_num(content, nan=1.0)) < 1e-9)
+        differing = words[fitted & (np.nan_to_num(words) != 0)]
+        if len(differing) < FEWEST_FOR_SLOPE:
+            none_longer = bool(np.all(words[self.open] == 0))
+            self.shares.append(_Share("length", np.zeros(len(self.items)), 0, known=none_longer))
             return
-        scale = float(np.sqrt(np.mean(words[fitted] ** 2)))
-        longer = np.tanh(np.where(usable, np.nan_to_num(words), 0.0) / scale)
-        slope = float(longer[fitted] @ self.left[fitted] / (longer[fitted] @ longer[fitted]))
-        share = np.where(usable, slope * longer, 0.0)
-        self.parts.append(("length", share, int(np.count_nonzero(share)), True))
+        self.scale = float(np.sqrt(np.mean(differing**2)))
+        self.longer = self._tanh(words)
+        overlap = min(float(np.mean(words[fitted] <= 0)), float(np.mean(words[fitted] >= 0)))
+        has_intercept = overlap >= FEWEST_NOT_LONGER
+        centred = np.where(fitted, self.longer - has_intercept * self.longer[fitted].mean(), 0.0)
+        square = float(centred @ centred)
+        self.slope = float(centred @ self.left) / square
+        share = self.slope * self.longer
+        residuals = self.left - share
+        self.slope_error = centred * (residuals - has_intercept * residuals[fitted].mean()) / square
+        by_slope = float(self.longer.sum())
+        self.shares.append(_Share("length", share, int(np.count_nonzero(share)), by_slope=by_slope))
         self.left = self.left - share
 
-    def by_arm(self, name: str, rest: str, which: np.ndarray, other: np.ndarray | None) -> None:
+    def _tanh(self, words: np.ndarray) -> np.ndarray:
+        """0 where the length or the content of the rag arm's answers is not known."""
+        return np.tanh(np.where(self.usable, np.nan_to_num(words), 0.0) / self.scale)
+
+    def at_equal_length(self, measure: str, run: StoredRun, baseline: StoredRun) -> _AtEqualLength:
+        """Else what length adds in both arms would be put down to reading, and its opposite to distraction."""
+        longer = self._tanh(_between(run, baseline, "answer_words", self.items))
+        differences = _between(run, baseline, measure, self.items)
+        return _AtEqualLength(differences - self.slope * longer, longer)
+
+    def by_arm(self, name: str, rest: str, which: np.ndarray, other: _AtEqualLength | None) -> None:
         """Of these items, what the models differ by in another arm, and the rest; the rest alone without that arm. An
         item without a value there is left to the remainder."""
         taken = which & self.open
-        if other is None:
-            self.parts.append((name, np.zeros(len(self.items)), 0, False))
-            self.parts.append((rest, np.where(taken, self.left, 0.0), int(taken.sum()), True))
-        else:
-            taken &= ~np.isnan(other)
-            there = np.where(taken, np.nan_to_num(other), 0.0)
-            self.parts.append((name, there, int(taken.sum()), True))
-            self.parts.append((rest, np.where(taken, self.left, 0.0) - there, int(taken.sum()), True))
         self.open &= ~which
+        if other is None:
+            self._not_known(name)
+            by_slope = -float(self.longer[taken].sum())
+            self.shares.append(_Share(rest, np.where(taken, self.left, 0.0), int(taken.sum()), by_slope=by_slope))
+            return
+        taken &= ~np.isnan(other.differences)
+        there, count = np.where(taken, np.nan_to_num(other.differences), 0.0), int(taken.sum())
+        longer, longer_there = float(self.longer[taken].sum()), float(other.longer[taken].sum())
+        self.shares.append(_Share(name, there, count, by_slope=-longer_there))
+        left = np.where(taken, self.left, 0.0) - there
+        self.shares.append(_Share(rest, left, count, by_slope=longer_there - longer))
+
+    def remainder(self, differences: np.ndarray) -> None:
+        """What is not in any part yet."""
+        rest = differences - sum(share.contribution for share in self.shares)
+        by_slope = -sum(share.by_slope for share in self.shares)
+        self.shares.append(_Share("remainder", rest, int(np.count_nonzero(np.abs(rest) > 1e-9)), by_slope=by_slope))
 
 
 def _between(run: StoredRun, baseline: StoredRun, measure: str, items: Sequence[str]) -> np.ndarray:
@@ -172,7 +228,3 @@ def _missed(baseline: StoredRun, items: Sequence[str]) -> np.ndarray:
     ordered = sorted(names, key=lambda name: not name.startswith("span_recall@"))
     rows = [next((v for name in ordered if (v := baseline.value(name, item)) is not None), None) for item in items]
     return np.array([value == 0.0 for value in rows], dtype=bool)
-
-
-def _arm_differences(measure: str, pairs: tuple[StoredRun, StoredRun], items: Sequence[str]) -> np.ndarray:
-    return _between(pairs[0], pairs[1], measure, items)

@@ -6,34 +6,37 @@ are exchanged in whole clusters, the same exchange for every choice, and a choic
 is beyond the 95 % point of the largest of all choices (Westfall and Young 1993, single-step max-T): under the null
 hypothesis any is in at most 5 % of cases, whatever their number.
 
-A comparison is **unstable** where decided choices disagree in sign, and where one model's answers are the longer ones
-nearly always and the measures are of the kind that length moves: then no choice can tell the two from length.
+A comparison is **unstable** where a choice is decided and another contradicts it: has the other sign, and by itself,
+not adjusted, a p of at most 0.05. It is so too where one model's answers are the longer ones nearly always: every
+measure moves with length, so then no choice can tell the two from it.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from itertools import product
 
 import numpy as np
 
 from harness.comparison.stored import StoredRun
 from harness.measures import measure_of
-from harness.statistics.clusters import by_cluster
-from harness.statistics.testing import sign_flips
+from harness.statistics.testing import EXACT_UP_TO, sign_flips
 
 __all__ = ["Choice", "Multiverse", "Stability", "multiverse"]
 
 ALPHA = 0.05
+EXCHANGES = 2_000
 LONGER_NEARLY_ALWAYS = 0.9
 METRICS = ("exact_match", "f1", "rouge_l", "token_recall")
 
 
 class Stability(StrEnum):
     STABLE = "stable"
-    """Every decided choice has the same sign, and there is one."""
+    """There is a decided choice, and none that contradicts it."""
     UNSTABLE = "unstable"
     UNDECIDED = "undecided"
     """No choice is decided."""
@@ -41,7 +44,8 @@ class Stability(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One way to compute Δ, in units of its measure's scale, and its p value adjusted over all of them."""
+    """One way to compute Δ, in units of its measure's scale. `p_value` is adjusted over all of them, `raw_p_value` is
+    not."""
 
     measure: str
     judge: str
@@ -49,6 +53,7 @@ class Choice:
     truncated: str
     length: str
     estimate: float
+    raw_p_value: float
     p_value: float
     items: int
 
@@ -59,23 +64,23 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Multiverse:
-    """`longer`: the share of items in which the run's answer is the longer one, ties counting half; None where lengths
-    are not known."""
+    """`longer`: the shares of items in which the run's answer is the longer one, and in which the baseline's is; None
+    where no lengths are known."""
 
     choices: Sequence[Choice]
-    longer: float | None
+    longer: tuple[float, float] | None
 
     @property
     def stability(self) -> Stability:
-        signs = {choice.estimate > 0 for choice in self.choices if choice.is_decided}
-        if len(signs) == 2 or (signs and self.is_confounded):
-            return Stability.UNSTABLE
-        return Stability.STABLE if signs else Stability.UNDECIDED
+        if not any(choice.is_decided for choice in self.choices):
+            return Stability.UNDECIDED
+        signs = {choice.estimate > 0 for choice in self.choices if choice.raw_p_value <= ALPHA}
+        return Stability.UNSTABLE if len(signs) == 2 or self.is_confounded else Stability.STABLE
 
     @property
     def is_confounded(self) -> bool:
         """Whether one of the two is the longer one nearly always, so that nothing can be said at equal length."""
-        return self.longer is not None and max(self.longer, 1 - self.longer) > LONGER_NEARLY_ALWAYS
+        return self.longer is not None and max(self.longer) > LONGER_NEARLY_ALWAYS
 
     def share(self, positive: bool, decided: bool = False) -> float:
         """Of all choices, the share with that sign."""
@@ -104,12 +109,7 @@ def multiverse(pairs: Sequence[tuple[StoredRun, StoredRun]], seed: int = 0) -> M
     clusters = [cluster_of[item] for item in items]
     columns = [column for pair in _measured(pairs) for column in _columns(pair, items)]
     columns = [column for column in columns if len(column.items) > 1]
-    p_values, estimates = _max_t(columns, clusters, seed)
-    choices = [
-        Choice(*column.choice, estimate=estimate, p_value=p_value, items=len(column.items))
-        for column, estimate, p_value in zip(columns, estimates, p_values, strict=True)
-    ]
-    return Multiverse(choices, _longer_share(first, baseline, items))
+    return Multiverse(_max_t(columns, clusters, seed), _longer_share(first, baseline, items))
 
 
 def _measured(pairs: Sequence[tuple[StoredRun, StoredRun]]) -> list[tuple[str, str, StoredRun, StoredRun]]:
@@ -156,46 +156,56 @@ def _columns(measured: tuple[str, str, StoredRun, StoredRun], items: Sequence[st
 def _can_be_controlled(longer: np.ndarray) -> bool:
     if len(longer) < 3 or np.isnan(longer).any() or not longer.any():
         return False
-    return min(float(np.mean(longer <= 0)), float(np.mean(longer >= 0))) >= 1 - LONGER_NEARLY_ALWAYS
+    return max(float(np.mean(longer > 0)), float(np.mean(longer < 0))) <= LONGER_NEARLY_ALWAYS
 
 
-def _max_t(columns: Sequence[_Column], clusters: Sequence[str], seed: int) -> tuple[list[float], list[float]]:
-    """(adjusted p values, estimates). The scale of each statistic is √Σ S_g², S_g a cluster's sum, which no exchange
-    changes."""
-    names = list(dict.fromkeys(clusters))
-    number = {cluster: position for position, cluster in enumerate(names)}
-    flips = sign_flips(len(names), seed)[:2_000].astype(np.float64)
-    statistics = np.empty((len(columns), len(flips)))
-    estimates = []
-    for row, column in enumerate(columns):
-        index = [clusters[item] for item in column.items]
-        at = [number[cluster] for cluster in dict.fromkeys(index)]
-        signs = flips[:, at]
-        sums, _ = by_cluster(list(column.differences), index)
-        values = signs @ sums / len(column.items)
-        spread = float(np.sqrt((sums**2).sum())) / len(column.items)
-        if column.longer is not None:
-            scale = float(np.sqrt(np.mean(column.longer**2)))
-            tanh = np.tanh(column.longer / scale)
-            slopes_of = by_cluster(list(tanh), index)[0]
-            mean_tanh = signs @ slopes_of / len(column.items)
-            product_mean = float(np.mean(tanh * column.differences))
-            variance = float(np.mean(tanh**2)) - mean_tanh**2
-            slope = (product_mean - mean_tanh * values) / np.maximum(variance, 1e-9)
-            values = values - slope * mean_tanh
-            spread /= float(np.sqrt(max(1e-9, 1 - mean_tanh[0] ** 2 / max(1e-9, float(np.mean(tanh**2))))))
-        estimates.append(float(values[0]))
-        statistics[row] = np.abs(values) / spread if spread > 0 else 0.0
-    largest = statistics.max(axis=0) if len(columns) else np.zeros(len(flips))
-    p_values = [float(np.mean(largest >= statistics[row, 0] * (1 - 1e-9))) for row in range(len(columns))]
-    return p_values, estimates
+def _max_t(columns: Sequence[_Column], clusters: Sequence[str], seed: int) -> list[Choice]:
+    position: dict[str, int] = {}
+    cluster_of = np.array([position.setdefault(cluster, len(position)) for cluster in clusters], dtype=np.intp)
+    exchanges = _exchanges(len(position), seed)
+    found = [_under_exchanges(column, cluster_of[list(column.items)], exchanges) for column in columns]
+    statistics = np.array([statistic for _, statistic in found]).reshape(len(columns), len(exchanges))
+    largest = statistics.max(axis=0, initial=0.0)
+    choices = []
+    for column, (estimate, _), statistic in zip(columns, found, statistics, strict=True):
+        raw, adjusted = (float(np.mean(each >= statistic[0] * (1 - 1e-9))) for each in (statistic, largest))
+        choices.append(Choice(*column.choice, estimate, raw, adjusted, len(column.items)))
+    return choices
+
+
+@lru_cache(maxsize=1)  # the rows of a table have the same clusters
+def _exchanges(clusters: int, seed: int) -> np.ndarray:
+    """Signs, float64 (exchanges, clusters), the first row without an exchange. All of few clusters: the first 2,000 of
+    those in order would never exchange the first cluster."""
+    flips = sign_flips(clusters, seed)
+    return (flips if clusters <= EXACT_UP_TO else flips[:EXCHANGES]).astype(np.float64)
+
+
+def _under_exchanges(column: _Column, cluster_of: np.ndarray, exchanges: np.ndarray) -> tuple[float, np.ndarray]:
+    """(estimate, the size of the statistic under each exchange). A mean is in units of √Σ S_g², S_g a cluster's sum,
+    which no exchange changes; at one length it is the intercept of a least-squares line, whose error is larger by
+    √(mean t² / var t), t being the tanh of the lengths' difference, the more the one model is the longer one."""
+    count, clusters = len(column.items), exchanges.shape[1]
+    sums = np.bincount(cluster_of, weights=column.differences, minlength=clusters) / count
+    values, errors = exchanges @ sums, np.full(len(exchanges), math.sqrt(float((sums**2).sum())))
+    if column.longer is not None:
+        tanh = np.tanh(column.longer / math.sqrt(float(np.mean(column.longer**2))))
+        average = exchanges @ (np.bincount(cluster_of, weights=tanh, minlength=clusters) / count)
+        square = float(np.mean(tanh**2))
+        variance = np.maximum(square - average**2, 1e-9 * square)
+        slope = (float(np.mean(tanh * column.differences)) - average * values) / variance
+        values = values - slope * average
+        errors = errors * np.sqrt(square / variance)
+    statistic = np.divide(np.abs(values), errors, out=np.zeros(len(exchanges)), where=errors > 0)
+    return float(values[0]), statistic
 
 
 def _number(value: float | None) -> float:
     return float("nan") if value is None else value
 
 
-def _longer_share(run: StoredRun, baseline: StoredRun, items: Sequence[str]) -> float | None:
+def _longer_share(run: StoredRun, baseline: StoredRun, items: Sequence[str]) -> tuple[float, float] | None:
     pairs = [(run.value("answer_words", item), baseline.value("answer_words", item)) for item in items]
-    known = [(own > base) + 0.5 * (own == base) for own, base in pairs if own is not None and base is not None]
-    return float(np.mean(known)) if known else None
+    longer = [own - base for own, base in pairs if own is not None and base is not None]
+    count = len(longer)
+    return (sum(d > 0 for d in longer) / count, sum(d < 0 for d in longer) / count) if count else None

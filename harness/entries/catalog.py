@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -16,6 +17,7 @@ from pydantic import TypeAdapter
 
 import harness
 from harness.entries.checking import GROUP, JUDGE, LEADERBOARD, MODEL, TASK, Entry, check
+from harness.entries.claims import claim_problems, paper_problems
 from harness.entries.judge import (
     CalibratedJudgeEntry,
     FactsJudgeEntry,
@@ -35,7 +37,15 @@ from harness.entries.task import GroupEntry, TaskEntry
 from harness.entries.yaml import read_entry, where
 from harness.errors import EntryError, HarnessError, UnknownEntry, UsageError
 
-__all__ = ["FOLDERS", "Catalog", "CheckpointParts", "Reference", "checkpoint_parts", "shipped_catalog"]
+__all__ = [
+    "FOLDERS",
+    "Catalog",
+    "CheckpointParts",
+    "Reference",
+    "checkpoint_parts",
+    "shipped_catalog",
+    "trained_models",
+]
 
 FOLDERS = {"task": "tasks", "group": "tasks", "model": "models", "judge": "judges", "leaderboard": "leaderboards"}
 _KINDS: Mapping[str, TypeAdapter[Any]] = {
@@ -291,6 +301,13 @@ class Catalog:
                     lines.append(f"{where(path)}: {key}: {UnknownEntry.of(folder[:-1], name, names[folder])}")
         return lines or self._deeper_problems()
 
+    def claim_problems(self, entry: LeaderboardEntry) -> list[str]:
+        """Claims and published numbers of what the leaderboard does not have."""
+        tasks, _ = self.expand_tasks(entry.tasks)
+        models = [*entry.models, *(parts.name for parts in trained_models(entry))]
+        lines = [*claim_problems(entry.claims, models, tasks), *paper_problems(entry.paper, tasks)]
+        return [f"{where(self.path_of('leaderboard', entry.leaderboard))}: {line}" for line in lines]
+
     def _deeper_problems(self) -> list[str]:
         """What shows only when all entries are sound: groups in a circle, LoRA checkpoints on one another, panels of
         panels."""
@@ -304,9 +321,24 @@ class Catalog:
                         self.resolved_model(name)
                     case "judge":
                         self.resolved_judge(name)
+                    case "leaderboard":
+                        lines += self.claim_problems(self.leaderboard(name))
             except HarnessError as error:
                 lines += error.problems
         return lines
+
+
+def trained_models(entry: LeaderboardEntry) -> list[CheckpointParts]:
+    """The checkpoints that the leaderboard trains for each of its tasks, smaller sizes first."""
+    wanted = entry.finetune
+    if wanted is None:
+        return []
+    return [
+        CheckpointParts(base, method, size, form, seed)
+        for base, method, form, seed, size in product(
+            wanted.models, wanted.methods, wanted.formats, wanted.seeds, sorted(wanted.sizes)
+        )
+    ]
 
 
 def _references(entry: Entry | None) -> list[tuple[str, str, str]]:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from harness.entries.claims import ClaimEntry, PaperPointEntry
 from harness.entries.parts import ModelName, ModelNames, Name, Names, Part, Positive
 
 __all__ = ["LeaderboardEntry", "StudyFinetuneEntry"]
@@ -39,6 +40,10 @@ class LeaderboardEntry(Part):
     margin: Annotated[float, Field(gt=0)] = 0.25
     """The largest difference that does not matter, in points of the judge's scale."""
     finetune: StudyFinetuneEntry | None = None
+    paper: list[PaperPointEntry] = []
+    """Published means, drawn beside one's own."""
+    claims: list[ClaimEntry] = []
+    """Published claims, tested by `harness claims`."""
 
     @model_validator(mode="after")
     def _names_fit(self) -> LeaderboardEntry:

@@ -13,7 +13,7 @@ from harness.comparison.board import Mean, Row, Table, boards
 from harness.comparison.kinds import abstention, by_kind
 from harness.comparison.stored import StoredRun, base_name
 from harness.digests import short
-from harness.entries.catalog import checkpoint_parts
+from harness.entries.catalog import checkpoint_parts, trained_models
 from harness.entries.leaderboard import LeaderboardEntry
 from harness.errors import HarnessError
 from harness.evaluation.trivial import TRIVIAL
@@ -50,9 +50,15 @@ def board_tables(entry: LeaderboardEntry, tasks: Sequence[str], runs: Sequence[S
             f"({', '.join(tasks)}) with one of its models ({', '.join(entry.models)}) and the judge {entry.judge}"
         )
 
+    trained = trained_models(entry)
+    models = [
+        name
+        for model in entry.models
+        for name in (model, *(base_name(parts.name) for parts in trained if parts.base == model))
+    ]
+
     def order(run: StoredRun) -> tuple[int, str, int, str]:
-        named = [name for name in entry.models if run.model == name or run.model.startswith(f"{name}@")]
-        position = entry.models.index(named[0]) if named else len(entry.models)
+        position = models.index(run.model if run.model in models else base_name(run.model))
         return position, run.model, [str(arm) for arm in entry.arms].index(run.arm), run.run_id
 
     ordered = sorted(runs, key=order)

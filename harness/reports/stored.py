@@ -10,6 +10,7 @@ from pathlib import Path
 
 from harness.comparison.stored import StoredRun, base_name
 from harness.digests import short
+from harness.entries.catalog import trained_models
 from harness.entries.leaderboard import LeaderboardEntry
 from harness.errors import DataError
 from harness.evaluation.folder import read_run
@@ -19,8 +20,10 @@ __all__ = ["belongs_to", "collect", "stored_runs"]
 
 
 def belongs_to(run: StoredRun, entry: LeaderboardEntry, tasks: Sequence[str]) -> bool:
-    """Whether the entry, its tasks expanded, names this run; a model of several training seeds is named without."""
-    named = run.model in entry.models or base_name(run.model) in entry.models
+    """Whether the entry, its tasks expanded, names this run or trains its model; a model of several training seeds is
+    named without."""
+    models = {*entry.models, *(parts.name for parts in trained_models(entry))}
+    named = run.model in models or base_name(run.model) in models
     return named and run.arm in entry.arms and run.judge == entry.judge and run.task in tasks
 
 

@@ -1,0 +1,118 @@
+"""Tested claims in words."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from harness.comparison.claims import CellResult, Gap, Missing, Outcome, TestedClaim
+from harness.entries.claims import DeclinesClaim, FallsClaim, FallsFurtherClaim, NoTrendClaim
+from harness.reports.page import Grid, Section
+from harness.reports.wording import count_text, difference_text, p_text
+
+__all__ = ["cell_text", "claim_cells_section", "claims_section"]
+
+SHOWN = 3
+"""So many cells and gaps are named in one line; the rest are counted."""
+
+_LEGEND = (
+    "*Reproduced* and *refuted* are what the runs show at 95 % confidence, over all comparisons of a claim together "
+    "(Holm): a claim of no gain is reproduced where any gain is smaller than the margin, a claim of a fall by more "
+    "than some points where the interval lies wholly below that, and a claim of a difference is refuted where any such "
+    "difference is smaller than the margin. *Cannot tell*: too few items to decide. *Not run*: what it needs is "
+    "missing, and what is there does not decide."
+)
+
+
+def claims_section(tested: Sequence[TestedClaim]) -> Section:
+    """A row for each claim."""
+    rows = [
+        [each.claim.claim, f"{each.claim.says} ({each.claim.source})", each.outcome.value, _summary(each)]
+        for each in tested
+    ]
+    return Section("Claims", grid=Grid(["claim", "says", "outcome", "compared"], rows, 4), after=[_LEGEND])
+
+
+def claim_cells_section(tested: Sequence[TestedClaim]) -> Section:
+    """A row for each comparison of each claim, and for each that is missing."""
+    rows: list[list[str]] = []
+    for each in tested:
+        rows += [
+            [each.claim.claim, cell.task, cell.criterion, _names(each, cell), cell.outcome.value,
+             difference_text(cell.estimate, cell.interval), p_text(cell.p_value), p_text(cell.p_against),
+             str(cell.items)]
+            for cell in each.compared
+        ]  # fmt: skip
+        rows += [
+            [each.claim.claim, gap.task, gap.criterion, ", ".join(gap.models), gap.gap.value, "–", "–", "–", "–"]
+            for gap in each.missing
+        ]
+    headers = ["claim", "task", "criterion", "compared", "outcome", "Δ", "p of the claim", "p against it", "n"]
+    return Section("Claims, comparison by comparison", grid=Grid(headers, rows, 5), after=[_CELLS_LEGEND])
+
+
+_CELLS_LEGEND = (
+    "Δ is the difference of the models named, item by item, with its 95 % interval. A small *p of the claim* speaks "
+    "for the claim, a small *p against it* against; each is adjusted over the comparisons of the claim."
+)
+
+
+def cell_text(each: TestedClaim, cell: CellResult) -> str:
+    """`mistral-lora-500 against mistral, nq, accuracy: -0.20 [-0.40, -0.01], p 0.030`; p is that of the outcome."""
+    p_value = cell.p_against if cell.outcome is Outcome.REFUTED else cell.p_value
+    found = difference_text(cell.estimate, cell.interval)
+    told = "too few to tell" if cell.interval is None else f"p {p_text(p_value)}"
+    return f"{_names(each, cell)}, {cell.task}, {cell.criterion}: {found}, {told}"
+
+
+def _names(each: TestedClaim, cell: CellResult) -> str:
+    models, than = ", ".join(cell.models), ", ".join(cell.than)
+    match each.claim:
+        case FallsFurtherClaim():
+            return f"fall of {models} against fall of {than}"
+        case NoTrendClaim():
+            return f"trend from {than} to {models}"
+        case DeclinesClaim():
+            return f"{than} to {models}"
+        case FallsClaim():
+            return f"{models} against {than} (claimed: below -{each.claim.by:g})"
+        case _:
+            return f"{models} against {than}"
+
+
+def _summary(each: TestedClaim) -> str:
+    """Counts of outcomes where there are several, the cells that decide first, and what is missing."""
+    parts = []
+    if len(each.compared) + len(each.missing) > 1:
+        counts = Counter(cell.outcome.value for cell in each.compared) | Counter(
+            {"missing": len(each.missing)} if each.missing else {}
+        )
+        total = len(each.compared) + len(each.missing)
+        parts.append(f"of {total}: " + ", ".join(f"{count} {outcome}" for outcome, count in counts.items()))
+    cells = _telling(each)
+    parts += [cell_text(each, cell) for cell in cells[:SHOWN]]
+    if len(cells) > SHOWN:
+        parts.append(f"and {len(cells) - SHOWN} more")
+    if each.missing:
+        parts.append(_missing_text(each.missing))
+    return "; ".join(parts)
+
+
+def _telling(each: TestedClaim) -> list[CellResult]:
+    """The cells of the claim's own outcome, else all. The clearest first where one decides, else the least clear."""
+    cells = [cell for cell in each.compared if cell.outcome is each.outcome] or list(each.compared)
+    of_any = getattr(each.claim, "cells", "all") == "any"
+    sign = 1 if each.outcome is (Outcome.REPRODUCED if of_any else Outcome.REFUTED) else -1
+    refuted = each.outcome is Outcome.REFUTED
+    return sorted(cells, key=lambda cell: sign * ((cell.p_against if refuted else cell.p_value) or 0.0))
+
+
+def _missing_text(missing: Sequence[Missing]) -> str:
+    lines = dict.fromkeys(
+        f"{gap.task} × {model}" if gap.gap is Gap.NO_RUN else f"{gap.task}, {gap.criterion}: {gap.gap}"
+        for gap in missing
+        for model in (gap.models if gap.gap is Gap.NO_RUN else gap.models[:1])
+    )
+    shown = list(lines)
+    more = f" and {count_text(len(shown) - SHOWN, 'other')}" if len(shown) > SHOWN else ""
+    return f"missing: {', '.join(shown[:SHOWN])}{more}"
