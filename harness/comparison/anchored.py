@@ -42,8 +42,8 @@ class Anchored:
 
     @property
     def transports(self) -> bool:
-        """Whether the judge's errors are alike for both models, so far as can be told; where not, its own Δ is not to
-        be shown."""
+        """Whether, so far as can be told, a score means the same of both models' answers; where not, the judge's own Δ
+        is not to be shown."""
         return self.gap_p_value > TRANSPORT_ALPHA
 
 
@@ -93,7 +93,9 @@ def anchored(run: StoredRun, baseline: StoredRun, measure: str, labels: Labels) 
         [paired.clusters[n] for n in rows],
     )
     if corrected is None or gap is None:
-        raise UsageError(f"--labels {labels.path}: the labelled items are of fewer than five clusters")
+        raise UsageError(
+            f"--labels {labels.path}: the labels of {run.model} and {baseline.model} are too few or too much alike to tell"
+        )
     return Anchored(measure, len(paired.items), len(known), paired, corrected, *gap)
 
 

@@ -30,6 +30,8 @@ __all__ = ["Choice", "Multiverse", "Stability", "multiverse"]
 
 ALPHA = 0.05
 EXCHANGES = 2_000
+ROUNDING = 1e-9
+"""Statistics that are closer than this are equal."""
 LONGER_NEARLY_ALWAYS = 0.9
 METRICS = ("exact_match", "f1", "rouge_l", "token_recall")
 
@@ -168,7 +170,7 @@ def _max_t(columns: Sequence[_Column], clusters: Sequence[str], seed: int) -> li
     largest = statistics.max(axis=0, initial=0.0)
     choices = []
     for column, (estimate, _), statistic in zip(columns, found, statistics, strict=True):
-        raw, adjusted = (float(np.mean(each >= statistic[0] * (1 - 1e-9))) for each in (statistic, largest))
+        raw, adjusted = (float(np.mean(each >= statistic[0] - ROUNDING)) for each in (statistic, largest))
         choices.append(Choice(*column.choice, estimate, raw, adjusted, len(column.items)))
     return choices
 
@@ -197,7 +199,7 @@ def _under_exchanges(column: _Column, cluster_of: np.ndarray, exchanges: np.ndar
         values = values - slope * average
         errors = errors * np.sqrt(square / variance)
     statistic = np.divide(np.abs(values), errors, out=np.zeros(len(exchanges)), where=errors > 0)
-    return float(values[0]), statistic
+    return round(float(values[0]), 12), statistic
 
 
 def _number(value: float | None) -> float:

@@ -18,10 +18,10 @@ from harness.measures import measure_of
 from harness.statistics import (
     Interval,
     detectable_difference,
+    difference_p_value,
     equivalence_p_value,
     holm,
     items_needed,
-    sign_flip_p_value,
 )
 
 __all__ = ["ALPHA", "Difference", "Verdict", "family"]
@@ -77,11 +77,9 @@ def family(
 
 
 def _p_value(paired: Paired, over_seeds: SeedDifference | None) -> float | None:
-    if paired.interval is None:
-        return None
     if over_seeds is not None:
-        return over_seeds.p_value
-    return sign_flip_p_value(paired.differences, paired.clusters)
+        return None if paired.interval is None else over_seeds.p_value
+    return difference_p_value(paired.differences, paired.clusters, paired.bounds)
 
 
 def _equivalence(paired: Paired, over_seeds: SeedDifference | None, margin: float) -> float | None:

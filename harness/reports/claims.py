@@ -13,7 +13,7 @@ from harness.reports.wording import count_text, difference_text, p_text
 __all__ = ["cell_text", "claim_cells_section", "claims_section"]
 
 SHOWN = 3
-"""So many cells and gaps are named in one line; the rest are counted."""
+"""So many comparisons and gaps are named in one line; the rest are counted."""
 
 _LEGEND = (
     "*Reproduced* and *refuted* are what the runs show at 95 % confidence, over all comparisons of a claim together "
@@ -53,7 +53,8 @@ def claim_cells_section(tested: Sequence[TestedClaim]) -> Section:
 
 _CELLS_LEGEND = (
     "Δ is the difference of the models named, item by item, with its 95 % interval. A small *p of the claim* speaks "
-    "for the claim, a small *p against it* against; each is adjusted over the comparisons of the claim."
+    "for the claim, a small *p against it* against; each is adjusted over the comparisons of the claim. That a "
+    "difference is smaller than the margin is shown one-sided, by the end of the 90 % interval."
 )
 
 
@@ -66,7 +67,7 @@ def cell_text(each: TestedClaim, cell: CellResult) -> str:
 
 
 def _names(each: TestedClaim, cell: CellResult) -> str:
-    models, than = ", ".join(cell.models), ", ".join(cell.than)
+    models, than = _short(cell.models), _short(cell.than)
     match each.claim:
         case FallsFurtherClaim():
             return f"fall of {models} against fall of {than}"
@@ -80,31 +81,36 @@ def _names(each: TestedClaim, cell: CellResult) -> str:
             return f"{models} against {than}"
 
 
+def _short(models: Sequence[str]) -> str:
+    return models[0] + (f" and {count_text(len(models) - 1, 'other')}" if len(models) > 1 else "")
+
+
 def _summary(each: TestedClaim) -> str:
-    """Counts of outcomes where there are several, the cells that decide first, and what is missing."""
+    """Counts of outcomes where there are several, the comparisons that tell most, and what is missing."""
     parts = []
-    if len(each.compared) + len(each.missing) > 1:
-        counts = Counter(cell.outcome.value for cell in each.compared) | Counter(
-            {"missing": len(each.missing)} if each.missing else {}
-        )
-        total = len(each.compared) + len(each.missing)
-        parts.append(f"of {total}: " + ", ".join(f"{count} {outcome}" for outcome, count in counts.items()))
-    cells = _telling(each)
-    parts += [cell_text(each, cell) for cell in cells[:SHOWN]]
-    if len(cells) > SHOWN:
-        parts.append(f"and {len(cells) - SHOWN} more")
+    total = len(each.compared) + len(each.missing)
+    if total > 1:
+        outcomes = Counter(cell.outcome for cell in each.compared)
+        counts = [f"{outcomes[outcome]} {outcome}" for outcome in Outcome if outcomes[outcome]]
+        counts += [f"{len(each.missing)} missing"] if each.missing else []
+        parts.append(f"{total} comparisons: {', '.join(counts)}")
+    label, cells = _telling(each)
+    parts += [label + cell_text(each, cell) for cell in cells]
     if each.missing:
         parts.append(_missing_text(each.missing))
     return "; ".join(parts)
 
 
-def _telling(each: TestedClaim) -> list[CellResult]:
-    """The cells of the claim's own outcome, else all. The clearest first where one decides, else the least clear."""
-    cells = [cell for cell in each.compared if cell.outcome is each.outcome] or list(each.compared)
+def _telling(each: TestedClaim) -> tuple[str, list[CellResult]]:
+    """(a label, comparisons): those that decide, the clearest first, where one is enough; else the least clear of the
+    claim's own outcome."""
     of_any = getattr(each.claim, "cells", "all") == "any"
-    sign = 1 if each.outcome is (Outcome.REPRODUCED if of_any else Outcome.REFUTED) else -1
     refuted = each.outcome is Outcome.REFUTED
-    return sorted(cells, key=lambda cell: sign * ((cell.p_against if refuted else cell.p_value) or 0.0))
+    own = [cell for cell in each.compared if cell.outcome is each.outcome]
+    own.sort(key=lambda cell: (cell.p_against if refuted else cell.p_value) or 0.0)
+    if each.outcome is (Outcome.REPRODUCED if of_any else Outcome.REFUTED):
+        return "", own[:SHOWN]
+    return ("least clear: " if len(own) > 1 else "", (own or list(each.compared))[-1:])
 
 
 def _missing_text(missing: Sequence[Missing]) -> str:

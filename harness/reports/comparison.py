@@ -143,9 +143,9 @@ def anchored_section(found: Mapping[tuple[str, str, str], Anchored]) -> Section:
         judged = difference_text(each.judged.estimate, each.judged.interval) if each.transports else "withheld"
         if not each.transports:
             lines.append(
-                f"- {escaped(model)}, {name}: the judge's errors do not transport: it errs by {signed(each.gap)} more "
-                f"in favour of {escaped(model)} than of the baseline (p {p_text(each.gap_p_value)}), so its own Δ is "
-                "withheld."
+                f"- {escaped(model)}, {name}: a score does not mean the same of both models' answers: on the labels' "
+                f"scale the judge errs by {signed(each.gap)} more in favour of {escaped(model)} than of the baseline "
+                f"(transport gap, p {p_text(each.gap_p_value)}), so its own Δ is withheld."
             )
         rows.append(
             [

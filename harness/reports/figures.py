@@ -6,6 +6,7 @@ date in it: the same numbers give the same bytes. Colours are Okabe and Ito's, w
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -111,7 +112,7 @@ def study_figures(entry: LeaderboardEntry, tasks: Sequence[str], tables: Sequenc
     first_of: dict[str, Table] = {}
     for table in tables:
         first_of.setdefault(table.first.task, table)
-    paper = [PaperPoint(point.task, point.model, point.criterion, point.value) for point in getattr(entry, "paper", [])]
+    paper = [PaperPoint(point.task, point.model, point.criterion, point.value) for point in entry.paper]
     criteria = dict.fromkeys(name for table in first_of.values() for name in table.criteria)
     models = [*entry.models, *(base_name(parts.name) for parts in trained_models(entry))]
     paths = []
@@ -159,7 +160,8 @@ def draw_study(figure: StudyFigure, path: Path) -> None:
             _draw_panel(axes, figure, panel, limits)
             if number % columns:
                 axes.set_yticklabels([])
-        _legend(canvas, bool(figure.points))
+        families = {_family(model) for model in axis}
+        _legend(canvas, len(axis) > len(families), bool(figure.points))
         _save(canvas, path)
 
 
@@ -234,21 +236,30 @@ def _frame(axes: Any, axis: Sequence[str], limits: Bounds) -> None:
     axes.set_xlim(limits.low - pad, limits.high + pad)
     axes.set_ylim(len(axis) - 0.5, -0.5)
     axes.set_yticks(range(len(axis)), axis, parse_math=False)
-    whole = [tick for tick in range(-1000, 1001) if limits.low <= tick <= limits.high]
-    axes.set_xticks(whole if 2 <= len(whole) <= 7 else [limits.low, (limits.low + limits.high) / 2, limits.high])
+    axes.set_xticks(_ticks(limits), [f"{tick:g}" for tick in _ticks(limits)])
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x", color="#d8dee4", linewidth=0.6)
     axes.set_axisbelow(True)
     axes.spines[["top", "right", "left"]].set_visible(False)
 
 
-def _legend(canvas: Any, with_paper: bool) -> None:
+def _ticks(limits: Bounds) -> list[float]:
+    """Three round numbers or more."""
+    for step in (10.0, 5.0, 2.0, 1.0, 0.5, 0.25, 0.1):
+        first, last = math.ceil(limits.low / step), math.floor(limits.high / step)
+        if last - first >= 2:
+            return [step * place for place in range(first, last + 1)]
+    return [limits.low, limits.high]
+
+
+def _legend(canvas: Any, with_bases: bool, with_paper: bool) -> None:
     from matplotlib.lines import Line2D
 
     handles = [
         Line2D([], [], color=GREY, marker="o", markersize=5.5, linewidth=1.8, label="mean and its 95 % interval")
     ]
-    handles += [Line2D([], [], color=GREY, linestyle=":", linewidth=1, label="the base's mean")]
+    if with_bases:
+        handles.append(Line2D([], [], color=GREY, linestyle=":", linewidth=1, label="the base's mean"))
     if with_paper:
         handles.append(
             Line2D([], [], color=GREY, marker="D", markersize=7, markerfacecolor="none", linewidth=0,

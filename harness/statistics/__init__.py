@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from harness.statistics.summaries import auc, correlation, is_settled, mean, variance_components
     from harness.statistics.testing import (
         detectable_difference,
+        difference_p_value,
         equivalence_p_value,
         holm,
         items_needed,
@@ -41,6 +42,7 @@ __all__ = [
     "correlation",
     "detectable_difference",
     "difference_interval",
+    "difference_p_value",
     "equivalence_p_value",
     "holm",
     "is_settled",
@@ -60,7 +62,14 @@ _HOMES = {
     "intervals": ("difference_interval", "length_controlled_difference", "mean_interval"),
     "prediction_powered": ("Corrected", "corrected_difference", "transport_gap"),
     "summaries": ("auc", "correlation", "is_settled", "mean", "variance_components"),
-    "testing": ("detectable_difference", "equivalence_p_value", "holm", "items_needed", "sign_flip_p_value"),
+    "testing": (
+        "detectable_difference",
+        "difference_p_value",
+        "equivalence_p_value",
+        "holm",
+        "items_needed",
+        "sign_flip_p_value",
+    ),
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from itertools import product
 
 import numpy as np
@@ -14,8 +14,10 @@ from harness.statistics.intervals import difference_interval
 
 __all__ = [
     "detectable_difference",
+    "difference_p_value",
     "equivalence_p_value",
     "holm",
+    "interval_p_value",
     "items_needed",
     "sign_flip_p_value",
     "sign_flips",
@@ -66,6 +68,41 @@ def sign_flip_p_value(differences: Sequence[float], clusters: Sequence[Hashable]
     return float(np.mean(statistics >= statistics[0] * (1 - 1e-9)))
 
 
+def difference_p_value(
+    differences: Sequence[float], clusters: Sequence[Hashable], bounds: Bounds | None, seed: int = 0
+) -> float | None:
+    """p of there being no difference, by which verdicts are given: the larger of the permutation test's and of the
+    interval's.
+
+    The permutation test is exact where the models are alike, and wrong too often where only their means are equal, one
+    of them is skewed and there are few clusters; the interval allows for skewness. So a verdict never contradicts the
+    interval beside it. None where there is no interval."""
+    by_interval = interval_p_value(differences, clusters, bounds)
+    exchanged = sign_flip_p_value(differences, clusters, seed)
+    return None if by_interval is None or exchanged is None else max(by_interval, exchanged)
+
+
+def interval_p_value(differences: Sequence[float], clusters: Sequence[Hashable], bounds: Bounds | None) -> float | None:
+    """The smallest α for which the interval of level 1 - α leaves 0 out; None where there is no interval."""
+    if difference_interval(differences, clusters, bounds) is None:
+        return None
+
+    def leaves_out(alpha: float) -> bool:
+        return excludes(difference_interval(differences, clusters, bounds, 1 - alpha), 0.0)
+
+    return _smallest(leaves_out, 1e-9, 1 - 1e-9)
+
+
+def _smallest(holds: Callable[[float], bool], low: float, high: float) -> float:
+    """The smallest α between the two for which it holds, to a millionth; `high` where it holds for none."""
+    if not holds(high):
+        return high
+    while high - low > 1e-6:
+        middle = (low + high) / 2
+        low, high = (low, middle) if holds(middle) else (middle, high)
+    return high
+
+
 def holm(p_values: Sequence[float]) -> list[float]:
     """Adjusted p values, in their order (Holm 1979): rejecting those at or below α wrongly rejects any with a
     probability of at most α, however the tests depend on each other."""
@@ -84,20 +121,15 @@ def equivalence_p_value(
     interval of level 1 - 2α lies within ±margin (Schuirmann 1987). At 0.05 that is the 90 % interval. None where there
     is no interval; 0.5 where the difference itself is not within the margin."""
 
-    def inside(alpha: float) -> bool | None:
-        interval = difference_interval(differences, clusters, bounds, 1 - 2 * alpha)
-        return None if interval is None else -margin < interval.low and interval.high < margin
-
-    low, high = 1e-9, 0.5 - 1e-9
-    outcome = inside(high)
-    if outcome is None:
+    if difference_interval(differences, clusters, bounds) is None:
         return None
-    if not outcome:
-        return 0.5
-    while high - low > 1e-6:
-        middle = (low + high) / 2
-        low, high = (low, middle) if inside(middle) else (middle, high)
-    return high
+
+    def inside(alpha: float) -> bool:
+        interval = difference_interval(differences, clusters, bounds, 1 - 2 * alpha)
+        return interval is not None and -margin < interval.low and interval.high < margin
+
+    largest = 0.5 - 1e-9
+    return _smallest(inside, 1e-9, largest) if inside(largest) else 0.5
 
 
 def detectable_difference(differences: Sequence[float], clusters: Sequence[Hashable]) -> float | None:
