@@ -37,5 +37,6 @@ def claims(name: str, *, results: PathLike = "results", include_path: Sequence[P
 
 def claims_page(tested: Sequence[TestedClaim], form: str = "md") -> str:
     """As markdown (`md`) or `html`: a row for each claim, then a row for each comparison."""
-    sections = [claims_section(tested), claim_cells_section(tested)]
+    sections = [claims_section(tested)]
+    sections += [claim_cells_section(tested)] if any(each.compared for each in tested) else []
     return html(Page("Claims", sections)) if form == "html" else markdown(Page("", sections))

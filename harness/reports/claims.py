@@ -34,7 +34,7 @@ def claims_section(tested: Sequence[TestedClaim]) -> Section:
 
 
 def claim_cells_section(tested: Sequence[TestedClaim]) -> Section:
-    """A row for each comparison of each claim, and for each that is missing."""
+    """A row for each comparison that was made; what is missing is named above."""
     rows: list[list[str]] = []
     for each in tested:
         rows += [
@@ -43,10 +43,6 @@ def claim_cells_section(tested: Sequence[TestedClaim]) -> Section:
              str(cell.items)]
             for cell in each.compared
         ]  # fmt: skip
-        rows += [
-            [each.claim.claim, gap.task, gap.criterion, ", ".join(gap.models), gap.gap.value, "–", "–", "–", "–"]
-            for gap in each.missing
-        ]
     headers = ["claim", "task", "criterion", "compared", "outcome", "Δ", "p of the claim", "p against it", "n"]
     return Section("Claims, comparison by comparison", grid=Grid(headers, rows, 5), after=[_CELLS_LEGEND])
 

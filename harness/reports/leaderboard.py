@@ -12,6 +12,7 @@ from typing import NamedTuple
 from harness.comparison.board import Mean, Row, Table, boards
 from harness.comparison.kinds import abstention, by_kind
 from harness.comparison.stored import StoredRun, base_name
+from harness.comparison.verdicts import Difference
 from harness.digests import short
 from harness.entries.catalog import checkpoint_parts, trained_models
 from harness.entries.leaderboard import LeaderboardEntry
@@ -105,12 +106,23 @@ def _sections(table: Table, card: JsonObject | None, wide: bool) -> list[Section
     """The table with its verdicts in words; on a wide page kinds and abstention below it."""
     apart = [f"A table of its own: {escaped(apart_text(table.apart))}."] if table.apart else []
     verdicts = [
-        f"- {escaped(sentence(row, difference))}" for row in table.rows for difference in row.differences.values()
+        f"- {escaped(sentence(row, difference))}" for row in table.rows for difference in _told(row, table, wide)
     ]
     before = [*apart, *(["\n".join(verdicts)] if verdicts else [])]
     after = [note for note in (_broken_note(table), seed_note(table), trivial_note(table)) if note]
     sections = [Section(_heading(table, card), before, measure_grid(table, wide), after)]
     return [*sections, *_kind_sections(table)] if wide else sections
+
+
+def _told(row: Row, table: Table, wide: bool) -> list[Difference]:
+    """The differences that are told in words: on a narrow page the first criterion's, and others whose verdict is
+    another."""
+    first = row.differences.get(table.criteria[0]) if table.criteria else None
+    return [
+        each
+        for each in row.differences.values()
+        if wide or first is None or each is first or each.verdict != first.verdict
+    ]
 
 
 def _fails(run: StoredRun, card: JsonObject | None) -> bool:
@@ -203,13 +215,17 @@ _WIDE_LEGEND = (
 
 
 def _provenance(runs: Sequence[StoredRun]) -> str:
+    """A line for each command, with its runs."""
+    made: dict[tuple[str, str, str], list[str]] = {}
+    for run in runs:
+        made.setdefault((run.date[:10], run.command, run.commit or ""), []).append(short(run.run_id))
     lines = [
-        f"- {run.date[:10]}: `{_code(run.command)}` (run {escaped(short(run.run_id))}"
-        + (f", commit {escaped(short(run.commit))})" if run.commit else ")")
-        for run in runs
+        f"- {escaped(date)}: `{_code(command)}` (run{'' if len(ids) == 1 else 's'} {escaped(', '.join(sorted(ids)))}"
+        + (f", commit {escaped(short(commit))})" if commit else ")")
+        for (date, command, commit), ids in sorted(made.items())
     ]
     versions = sorted({f"{name} {version}" for run in runs for name, version in run.versions.items()})
-    return "\n".join(["Made by:", "", *sorted(set(lines)), "", f"With {escaped(', '.join(versions))}."])
+    return "\n".join(["Made by:", "", *lines, "", f"With {escaped(', '.join(versions))}."])
 
 
 def _code(text: str) -> str:
