@@ -11,7 +11,7 @@ from itertools import product
 from pathlib import Path
 from typing import Literal
 
-from harness.entries.catalog import CheckpointParts, trained_models
+from harness.entries.checkpoints import CheckpointParts, trained_models
 from harness.entries.leaderboard import LeaderboardEntry
 from harness.finetuning.checkpoints import MANIFEST
 

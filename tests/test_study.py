@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from harness.cells import Cell, Extent, Speed, effort, grid
-from harness.entries.catalog import Catalog, CheckpointParts, checkpoint_parts
+from harness.entries.catalog import Catalog
+from harness.entries.checkpoints import CheckpointParts, checkpoint_parts
 from harness.entries.leaderboard import LeaderboardEntry
 from tests.conftest import TASK, Finished, write_entries, write_pack
 from tests.tiny import make_model

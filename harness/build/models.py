@@ -11,7 +11,7 @@ from harness.adapters.transformers import LoadSettings, TransformersAdapter
 from harness.adapters.weights import FolderWeights, GgufWeights, HubWeights, LoraCheckpoint
 from harness.build.encoders import is_local
 from harness.build.resources import ModelOptions, Resources
-from harness.entries.catalog import checkpoint_parts
+from harness.entries.checkpoints import checkpoint_parts
 from harness.entries.model import OpenAIModelEntry, ResolvedModel, ScriptedModelEntry, TransformersModelEntry
 from harness.entries.parts import DecodingEntry
 from harness.errors import UsageError

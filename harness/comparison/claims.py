@@ -36,7 +36,7 @@ from typing import NamedTuple
 from harness.comparison.likeness import tables
 from harness.comparison.seeds import by_seed, merged
 from harness.comparison.stored import StoredRun, base_name
-from harness.entries.catalog import checkpoint_parts
+from harness.entries.checkpoints import checkpoint_parts
 from harness.entries.claims import (
     ClaimEntry,
     DeclinesClaim,

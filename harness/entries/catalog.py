@@ -7,16 +7,15 @@ are taken too.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import product
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
 
 import harness
 from harness.entries.checking import GROUP, JUDGE, LEADERBOARD, MODEL, TASK, Entry, check
+from harness.entries.checkpoints import checkpoint_parts, trained_models
 from harness.entries.claims import claim_problems, paper_problems
 from harness.entries.judge import (
     CalibratedJudgeEntry,
@@ -40,11 +39,8 @@ from harness.errors import EntryError, HarnessError, UnknownEntry, UsageError
 __all__ = [
     "FOLDERS",
     "Catalog",
-    "CheckpointParts",
     "Reference",
-    "checkpoint_parts",
     "shipped_catalog",
-    "trained_models",
 ]
 
 FOLDERS = {"task": "tasks", "group": "tasks", "model": "models", "judge": "judges", "leaderboard": "leaderboards"}
@@ -60,31 +56,6 @@ Reference = str | Path | Mapping[str, object]
 """An entry by name, by the path of a YAML file (a `Path`, or text that ends in .yaml), or by its values."""
 
 T = TypeVar("T")
-
-
-class CheckpointParts(NamedTuple):
-    """What the name of a checkpoint says: base, method, samples, prompt format and training seed."""
-
-    base: str
-    method: str
-    samples: int
-    format: str
-    seed: int
-
-    @property
-    def name(self) -> str:
-        """As `harness finetune` writes it."""
-        form = "" if self.format == "qa" else f"-{self.format}"
-        return f"{self.base}-{self.method}-{self.samples}{form}" + (f"@{self.seed}" if self.seed else "")
-
-
-def checkpoint_parts(name: str) -> CheckpointParts | None:
-    """None for a name that `harness finetune` would not give."""
-    found = re.fullmatch(r"(.+)-(lora|qlora)-(\d+)(?:-(rag|rag_distractors))?(?:@(\d+))?", name)
-    if found is None:
-        return None
-    base, method, samples, form, seed = found.groups()
-    return CheckpointParts(base, method, int(samples), form or "qa", int(seed or 0))
 
 
 def shipped_catalog() -> Path:
@@ -326,19 +297,6 @@ class Catalog:
             except HarnessError as error:
                 lines += error.problems
         return lines
-
-
-def trained_models(entry: LeaderboardEntry) -> list[CheckpointParts]:
-    """The checkpoints that the leaderboard trains for each of its tasks, smaller sizes first."""
-    wanted = entry.finetune
-    if wanted is None:
-        return []
-    return [
-        CheckpointParts(base, method, size, form, seed)
-        for base, method, form, seed, size in product(
-            wanted.models, wanted.methods, wanted.formats, wanted.seeds, sorted(wanted.sizes)
-        )
-    ]
 
 
 def _references(entry: Entry | None) -> list[tuple[str, str, str]]:

@@ -19,6 +19,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from harness.entries.checkpoints import checkpoint_parts
 from harness.entries.parts import ModelName, ModelNames, Name, Names, Part
 from harness.errors import near_names
 from harness.measures import measure_of
@@ -198,8 +199,6 @@ def _models_of(claim: ClaimEntry) -> list[tuple[str, Sequence[str]]]:
 
 def _base_problems(key: str, claim: ClaimEntry, known: set[str]) -> list[str]:
     """Of claims that compare checkpoints with their own bases."""
-    from harness.entries.catalog import checkpoint_parts  # which imports the leaderboard's entry, and that this module
-
     if isinstance(claim, DeclinesClaim | NoTrendClaim) or (isinstance(claim, _OfModels) and claim.than is not None):
         return []
     lines = []

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -23,11 +22,12 @@ from pathlib import Path
 from harness.digests import digest_of_lines, short
 from harness.errors import DataError
 from harness.evaluation.aggregates import Aggregate
+from harness.evaluation.checks import check_rows
 from harness.evaluation.samples import Sample
 from harness.files import JsonObject, json_lines, parse_json, safe_name, write_atomically
-from harness.measures import SCALE, measure_of
+from harness.measures import SCALE
 from harness.records import Answer, Arm, Decoding, Passage, Question, Score, StopReason, TaskPlan
-from harness.statistics import Bounds, Interval, mean
+from harness.statistics import Bounds, Interval
 
 __all__ = ["FORMAT", "Run", "RunDocuments", "folder_of", "read_run", "write_run"]
 
@@ -283,38 +283,10 @@ class Run:
             needed = {"question_id", "doc", "target", "resps", "passages", "metrics", "stop_reason", "scores"}
             if missing := needed - set(rows[0]):
                 raise KeyError(", ".join(sorted(missing)))
-            self._check(rows)
+            check_rows(rows, self.scores, int(self.results["n-samples"][self.task]["effective"]), self.scale)
         except (OSError, StopIteration, LookupError, ValueError) as error:
             raise _not_whole(self.folder, error) from error
         return rows
-
-    def _check(self, rows: Sequence[JsonObject]) -> None:
-        """Raises `ValueError` where the samples are not those that the results were computed from."""
-        expected = int(self.results["n-samples"][self.task]["effective"])
-        if len(rows) != expected:
-            raise ValueError(f"{len(rows)} samples, and the results are of {expected}")
-        if len({row["question_id"] for row in rows}) < len(rows):
-            raise ValueError("a question has several samples")
-        for number, row in enumerate(rows, start=1):
-            for name in row["metrics"]:
-                self._check_value(number, name, row.get(name))
-            for score in row["scores"]:
-                self._check_value(number, score["criterion"], score["score"])
-        for name, recorded in self.scores.items():
-            values = [value for row in rows if (value := row.get(name)) is not None]
-            average = mean(values)
-            if len(values) != recorded.n or (average is not None and abs(average - (recorded.value or 0.0)) > 1e-6):
-                raise ValueError(
-                    f"the mean of {name} is {average} over {len(values)} samples; the results have "
-                    f"{recorded.value} over {recorded.n}"
-                )
-
-    def _check_value(self, number: int, name: str, value: object) -> None:
-        if value is None:
-            return
-        low, high = measure_of(name).bounds(self.scale) or (0.0, math.inf)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not low - 1e-9 <= value <= high + 1e-9:
-            raise ValueError(f"sample {number}: {name} is {value!r}, which is not from {low:g} to {high:g}")
 
     @cached_property
     def samples(self) -> list[Sample]:

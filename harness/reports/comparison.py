@@ -8,7 +8,8 @@ from harness.comparison.anchored import Anchored
 from harness.comparison.board import Table
 from harness.comparison.causes import Causes
 from harness.comparison.multiverse import Multiverse, Stability
-from harness.reports.leaderboard import abstention_grid, kind_grid, measure_grid, seed_note, trivial_note
+from harness.reports.grids import abstention_grid, kind_grid, measure_grid
+from harness.reports.leaderboard import seed_note, trivial_note
 from harness.reports.page import Grid, Section
 from harness.reports.wording import count_text, difference_text, p_text, sentence
 from harness.tables import escaped, signed

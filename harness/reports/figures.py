@@ -16,7 +16,7 @@ from typing import Any
 from harness.comparison.board import Row, Table
 from harness.comparison.multiverse import Choice, Multiverse
 from harness.comparison.stored import base_name
-from harness.entries.catalog import checkpoint_parts, trained_models
+from harness.entries.checkpoints import checkpoint_parts, trained_models
 from harness.entries.leaderboard import LeaderboardEntry
 from harness.errors import UsageError
 from harness.extras import require

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from harness.comparison.stored import StoredRun, base_name
 from harness.digests import short
-from harness.entries.catalog import trained_models
+from harness.entries.checkpoints import trained_models
 from harness.entries.leaderboard import LeaderboardEntry
 from harness.errors import DataError
 from harness.evaluation.folder import read_run
