@@ -96,15 +96,10 @@ def test_exchanges_drawn_once_give_the_p_value_of_the_product(sampling: Sampling
         assert test.p_value(world.tolist()) == sign_flip_p_value(world.tolist(), sampling.clusters)
 
 
-FAMILY_WISE = {
-    "20 items": 0.12,
-    "50 items": 0.09,
-    "120 items in 12 equal clusters, ICC 0.2": 0.075,
-    "201 items in 20 unequal clusters, ICC 0.2": 0.10,
-    "200 items": 0.08,
-}
-"""What six models with long upper tails reach, all against a baseline of the same mean without one: the exchanges are
-exact for models that are alike, and for these right for many clusters only."""
+FAMILY_WISE = {"20 items": 0.12, "201 items in 20 unequal clusters, ICC 0.2": 0.08}
+"""What six models with long upper tails reach, all against a baseline of the same mean without one, where items or
+clusters are few: the exchanges are exact for models that are alike alone, and neither they nor the interval can know of
+a tail that is not in the sample."""
 
 
 @each_table
@@ -113,7 +108,7 @@ def test_one_of_six_comparisons_is_wrongly_found_in_one_of_twenty_tables_but_whe
     null: str, sampling: Sampling
 ) -> None:
     found = simulations.family_wise_errors(null, sampling)
-    assert found.any_of_six <= (FAMILY_WISE[sampling.name] if null == "equal means, skewed" else 0.055)
+    assert found.any_of_six <= (FAMILY_WISE.get(sampling.name, 0.055) if null == "equal means, skewed" else 0.055)
 
 
 # ---- verdicts -------------------------------------------------------------------------------------------------------

@@ -149,7 +149,8 @@ class StoredRun:
 def _is_within(value: object, low: float, high: float) -> bool:
     if value is None:
         return True
-    return isinstance(value, int | float) and not isinstance(value, bool) and low - 1e-6 <= value <= high + 1e-6
+    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return is_number and low - 1e-6 <= value <= high + 1e-6  # type: ignore[operator]
 
 
 def _rounded(value: float | None) -> float | None:

@@ -125,11 +125,18 @@ def multiverse_section(found: Mapping[tuple[str, str], Multiverse]) -> Section:
         lines.append(text)
         rows += [
             [model, choice.measure, choice.judge or "–", choice.unscored, choice.truncated, choice.length,
-             f"{choice.estimate:+.3f}", p_text(choice.p_value), str(choice.items)]
+             f"{choice.estimate:+.3f}", p_text(choice.p_value), p_text(choice.raw_p_value), str(choice.items)]
             for choice in sorted(each.choices, key=lambda choice: -choice.estimate)
         ]  # fmt: skip
-    headers = ["model", "measure", "judge", "unscored", "truncated", "length", "Δ", "p", "n"]
-    return Section("Multiverse", ["\n".join(lines)], Grid(headers, rows, 6))
+    headers = ["model", "measure", "judge", "unscored", "truncated", "length", "Δ", "p", "p, alone", "n"]
+    return Section("Multiverse", ["\n".join(lines)], Grid(headers, rows, 6), [_MULTIVERSE])
+
+
+_MULTIVERSE = (
+    "*p* is adjusted over all choices; a choice is decided where it is at most 0.05. *unstable*: one is decided, and one "
+    "of the other sign has a *p, alone* of at most 0.05, or one model's answers are nearly always the longer ones. Δ is "
+    "in units of its measure."
+)
 
 
 # ---- labels ---------------------------------------------------------------------------------------------------------
