@@ -122,7 +122,7 @@ def test_the_table_of_runs_and_a_leaderboard(evaluated: Harness, entries: Path) 
     check_golden("runs_table.txt", re.sub(r"\d+\.\d s,", "1.0 s,", runs_table(runs)) + "\n")
     board = evaluated("leaderboard", "zoo").out
     board = re.sub(r"\d{4}-\d\d-\d\d", "2026-01-02", board)
-    board = re.sub(r"`harness eval .*?` \(run (\w+).*?\)", r"`harness eval …` (run \1)", board)
+    board = re.sub(r"`harness eval .*?` \((runs? [\w, ]*?)(?:, commit \w+)?\)", r"`harness eval …` (\1)", board)
     check_golden("leaderboard.md", re.sub(r"With .*\bharness .*", "With …", board))
 
 

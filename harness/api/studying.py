@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.adapters.weights import LoraCheckpoint
-from harness.api.boards import beside, leaderboard, leaderboard_view, tables_of
+from harness.api.boards import beside, leaderboard, tables_of
 from harness.api.estimates import Estimates, StudyOptions
 from harness.api.runs import rejudge
 from harness.api.session import Session, check_output, checked_spec
@@ -268,9 +268,6 @@ class _Study:
             self.session.progress.note(f"study {self.name}: {error}")
             return
         self.written.append(board.page)
-        wide = board.page.with_name(f"{self.name}.html")
-        wide.write_text(leaderboard_view(self.name, form="html", **where), encoding="utf-8")  # type: ignore[arg-type]
-        self.written.append(wide)
         tables = tables_of(self.session.catalog, self.name)
         folder = beside(self.session.catalog.path_of("leaderboard", self.name), ".", Path("leaderboards")) / "figures"
         self.written += study_figures(self.entry, list(self.tasks), tables, folder)

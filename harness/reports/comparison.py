@@ -133,9 +133,9 @@ def multiverse_section(found: Mapping[tuple[str, str], Multiverse]) -> Section:
 
 
 _MULTIVERSE = (
-    "*p* is adjusted over all choices; a choice is decided where it is at most 0.05. *unstable*: one is decided, and one "
-    "of the other sign has a *p, alone* of at most 0.05, or one model's answers are nearly always the longer ones. Δ is "
-    "in units of its measure."
+    "*p* is adjusted over all choices; a choice is decided where it is at most 0.05. *unstable*: one is decided, and "
+    "one of the other sign has a *p, alone* of at most 0.05, or one model's answers are nearly always the longer ones. "
+    "Δ is in units of its measure."
 )
 
 
