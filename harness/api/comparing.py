@@ -147,21 +147,34 @@ def find_runs(
     Raises `UsageError`, a line each, for a model that has no run in an arm."""
     entry = Catalog([Path(path) for path in include_path]).task(task)
     judged_by = judge if judge is not None else entry.judge
+    of_task = runs_of_task(entry.task, results)
     found = [
         run
-        for run in runs_of_task(entry.task, results)
+        for run in of_task
         if run.judge == judged_by and run.arm in arms and (run.model in models or base_name(run.model) in models)
     ]
     missing = [
-        f"no run of {model} on {entry.task}, {arm}, judged by {judged_by} in {results}; evaluate it: harness eval "
-        f"--task {entry.task} --model {model}" + ("" if arm == Arm.RAG else f" --arm {arm}")
+        f"no run of {model} on {entry.task}, {arm}, judged by {judged_by} in {results}; "
+        + _remedy(model, arm, of_task, entry.task)
         for model in models
         for arm in arms
-        if not any(model in (run.model, base_name(run.model)) and run.arm == arm for run in found)
+        if not any(_is_of(run, model, arm) for run in found)
     ]
     if missing:
         raise UsageError(*missing)
     return _comparable(found, models, arms)
+
+
+def _is_of(run: StoredRun, model: str, arm: str) -> bool:
+    return model in (run.model, base_name(run.model)) and run.arm == arm
+
+
+def _remedy(model: str, arm: str, runs: Sequence[StoredRun], task: str) -> str:
+    """Another judge's run, where there is one, or the command that makes it."""
+    judges = sorted({run.judge for run in runs if _is_of(run, model, arm)})
+    if judges:
+        return f"there is one judged by {judges[0]}: pass --judge {judges[0]}, or judge it again (harness judge)"
+    return f"evaluate it: harness eval --task {task} --model {model}" + ("" if arm == Arm.RAG else f" --arm {arm}")
 
 
 def runs_of_task(task: str, results: PathLike = "results") -> list[StoredRun]:

@@ -34,7 +34,10 @@ def add(commands: Subparsers) -> None:
         "--baseline", metavar="MODEL", help="what the others are compared with (default: the first run)"
     )
     parser.add_argument(
-        "--arm", nargs="+", default=["rag"], metavar="ARM", help="rag, closed_book, oracle (default: rag)"
+        "--arm",
+        nargs="+",
+        metavar="ARM",
+        help="rag, closed_book, oracle (default: rag; of run folders, all)",
     )
     parser.add_argument("--judge", metavar="JUDGE", help="runs judged by this one (default: the task's own)")
     parser.add_argument(
@@ -77,7 +80,7 @@ def _comparison(options: argparse.Namespace) -> Comparison:
     from harness.api.comparing import MARGIN, compare, find_runs, runs_of_task, stored
     from harness.api.runs import arms_of
 
-    arms = [arm.value for arm in arms_of(names_of(options.arm))]
+    arms = [arm.value for arm in arms_of(names_of(options.arm or ["rag"]))]
     if options.task is not None:
         models = names_of([*([options.baseline] if options.baseline else []), *options.runs])
         if len(models) < 2:
@@ -95,7 +98,7 @@ def _comparison(options: argparse.Namespace) -> Comparison:
         if len(options.runs) < 2:
             raise UsageError("compare: give two run folders or more, or --task with a --baseline and models")
         others = [stored(folder) for folder in options.runs]
-        runs = [run for run in others if run.arm in arms]
+        runs = [run for run in others if options.arm is None or run.arm in arms]
     return compare(
         runs,
         baseline=options.baseline,
