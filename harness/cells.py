@@ -25,8 +25,6 @@ STAGES = ("train", "eval", "judge", "compare")
 class State(StrEnum):
     DONE = "done"
     MISSING = "missing"
-    BLOCKED = "blocked"
-    """It cannot be run here; the cell says why."""
     FAILED = "failed"
 
 

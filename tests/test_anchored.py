@@ -206,7 +206,7 @@ def test_a_judge_that_favours_one_model_is_withheld_and_the_correction_is_not() 
     assert found.gap > 0.1
     assert truth in found.corrected.interval
     section = anchored_section({("tuned", "rag", "accuracy"): found})
-    assert "in favour of tuned than of the baseline" in section.paragraphs[0]
+    assert "in favour of tuned (transport gap" in section.paragraphs[0]
     assert "so its own Δ is withheld" in section.paragraphs[0]
     (row,) = shown(found)
     assert row[4] == "withheld"

@@ -185,5 +185,5 @@ def test_from_python_a_difference_is_that_of_the_samples(evaluated: Callable[...
         for base, tuned in zip(runs[0].samples, runs[1].samples, strict=True)
     ]
     assert difference.estimate == pytest.approx(sum(by_hand) / 40)
-    with pytest.raises(UsageError, match="no run of it is here"):
+    with pytest.raises(UsageError, match="no run of this model was given"):
         front_door.compare(runs, baseline="nobody")

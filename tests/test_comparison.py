@@ -300,7 +300,7 @@ def test_of_several_runs_of_a_model_the_newest_is_compared() -> None:
         (
             [of_accuracy("base", [1]), of_accuracy("tuned", [1])],
             "bass",
-            "--baseline bass: no run of it is here; there are runs of base, tuned",
+            "--baseline bass: no run of this model was given; there are runs of base, tuned",
         ),
         (
             [of_accuracy("base", [1]), of_accuracy("tuned", [1], arm="oracle")],
@@ -458,7 +458,7 @@ def test_better_and_worse_in_words() -> None:
     assert said(tuned, [3] * 10).startswith("tuned against base, accuracy: better by +0.55 [+0.")
     assert said(tuned, [3] * 10).endswith("], p 0.002")
     assert said([6 - mark for mark in tuned], [3] * 10).startswith("tuned against base, accuracy: worse by -0.55 [-0.")
-    assert said(tuned, [3] * 10, margin=1).endswith("], p 0.002; smaller than 1, which the entry calls no matter")
+    assert said(tuned, [3] * 10, margin=1).endswith("], p 0.002, but smaller than the margin of 1")
 
 
 def test_the_other_verdicts_in_words() -> None:
@@ -472,7 +472,7 @@ def test_the_other_verdicts_in_words() -> None:
     assert undecided.endswith("], and 1.36 is the smallest that these show with a power of 80 %")
     assert said([3, 4], [2, 2]) == "tuned against base, accuracy: too few to tell: 2 items; Δ +1.50"
     assert said([4], [2]) == "tuned against base, accuracy: too few to tell: 1 item; Δ +2.00"
-    assert said([4] * 9, [4] * 9) == "tuned against base, accuracy: the same for every one of 9 items"
+    assert said([4] * 9, [4] * 9) == "tuned against base, accuracy: the same on all 9 items"
     two_papers = said([5, 4, 3, 2, 1, 2], [1] * 6, clusters=list("aaabbb"))
     assert two_papers == "tuned against base, accuracy: too few to tell: 6 items in 2 clusters; Δ +1.83"
 

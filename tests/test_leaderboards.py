@@ -145,21 +145,22 @@ def test_a_gain_below_what_a_trivial_answer_gets_is_labelled() -> None:
     page = render(
         ENTRY, ["animals"], [many("base", [1.0, 2.0] * 20, trivial=trivial), many("tuned", [3.0, 3.0] * 20)], wide=False
     )
-    assert "its 3.00 is below the 3.50 of saying to everything" in page
-    assert "Without a model: saying to everything that the knowledge base does not say gets accuracy 3.50." in page
+    assert "its 3.00 is below the 3.50 of always abstaining" in page
+    assert "Without a model: always abstaining gets accuracy 3.50." in page
 
 
 def test_several_training_seeds_are_one_row_whose_interval_counts_the_seeds() -> None:
-    """Δ of the three seeds: +1, +2, +3. Their variance is 1, so the seeds alone give a standard error of √(1/3)."""
+    """Δ of the three seeds: +0.75, +1.75, +2.75. Their variance is 1, so the seeds alone give a standard error of
+    √(1/3) = 0.58; over 40 items, which are 0.25 to either side, it is 0.25/√39 = 0.04."""
     base = many("base", [1.0, 2.0] * 20)
     seeds = [
-        many(f"tuned@{seed}", [1.0 + seed, 2.0 + seed] * 20, run_id=f"{seed}" * 64, model_id=f"id{seed}")
+        many(f"tuned@{seed}", [1.0 + seed, 1.5 + seed] * 20, run_id=f"{seed}" * 64, model_id=f"id{seed}")
         for seed in (1, 2, 3)
     ]
     page = render(ENTRY, ["animals"], [base, *seeds])
     cells = cells_of(page, "tuned (3 seeds)")
-    assert cells["Δ accuracy"].startswith("+2.00 [")
-    assert "3 training seeds: Δ accuracy has a standard error of 0.00 over items and 0.58 over seeds" in page
+    assert cells["Δ accuracy"].startswith("+1.75 [")
+    assert "3 training seeds: Δ accuracy has a standard error of 0.04 over items and 0.58 over seeds" in page
 
 
 def test_one_training_seed_is_said_to_show_no_training_variance() -> None:

@@ -311,5 +311,6 @@ def test_lengths_that_tell_two_systems_apart_do_not_where_their_answers_are_exch
     whole = {each.pair: each.found for each in judged_pairs(JUDGEMENTS, 600)}
     confounded = {each for each, found in whole.items() if found.is_confounded}
     assert confounded == {("chatgpt", "fid"), ("fid", "gpt35"), ("fid", "gpt4"), ("fid", "newbing")}
-    assert all(len(found.choices) == (5 if each in confounded else 10) for each, found in whole.items())
+    assert all(len(found.choices) == 5 for each, found in whole.items() if each in confounded), "none at equal length"
+    assert all(len(found.choices) > 5 for each, found in whole.items() if each not in confounded)
     assert false_alarms(JUDGEMENTS, "fid", "gpt4", 200, 20).stabilities == {Stability.UNDECIDED: 20}

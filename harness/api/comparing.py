@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.api.session import PathLike, several
@@ -14,13 +15,14 @@ from harness.comparison.likeness import tables, unlike
 from harness.comparison.multiverse import Multiverse, multiverse
 from harness.comparison.request import compared
 from harness.comparison.stored import StoredRun, base_name
+from harness.comparison.verdicts import Difference, Verdict
 from harness.entries.catalog import Catalog
-from harness.errors import UsageError
+from harness.errors import DataError, UsageError
 from harness.evaluation.folder import Run, read_run
-from harness.files import read_json
+from harness.files import JsonObject, read_json
 from harness.records import Arm
 
-__all__ = ["MARGIN", "Comparison", "compare", "find_runs", "runs_of_task", "stored"]
+__all__ = ["MARGIN", "Comparison", "compare", "find_runs", "is_of_task", "runs_of_task", "stored"]
 
 MARGIN = 0.25
 """Points of the scale of 1 to 5: the largest difference that does not matter, unless an entry or a user says so."""
@@ -56,7 +58,7 @@ def compare(
 
     Raises `UsageError` for runs that are not alike (another prompt, data, decoding, retrieval or judge), and
     `DataError` for a folder that is not whole."""
-    if not margin > 0:
+    if not 0 < margin < math.inf:
         raise UsageError(f"--margin {margin:g}: give a difference above 0, in points of the judge's scale")
     read = None if labels is None else read_labels(Path(labels))
     chosen = [stored(run) for run in several(runs)]
@@ -64,12 +66,43 @@ def compare(
     everything = {run.run_id: run for run in [*(stored(run) for run in beside), *chosen]}
     others = list(everything.values())
     rows = [row for row in table.rows if row.differences]
+    if read is not None and len({row.run.arm for row in rows}) > 1:
+        raise UsageError(f"--labels {read.path}: labels are of one arm's answers; compare one arm: --arm rag")
+    corrected = {} if read is None else _anchored(rows, read)
     return Comparison(
-        table,
+        _without_withheld(table, corrected),
         _causes(rows, others) if why else {},
-        {(row.run.model, row.run.arm): multiverse(_judged_by_all(row, others)) for row in rows} if stability else {},
-        {} if read is None else _anchored(rows, read),
+        {(row.run.model, row.run.arm): multiverse(_judged_by_all(row, others)) for row in rows}
+        if stability or why
+        else {},
+        corrected,
     )
+
+
+def _without_withheld(table: Table, corrected: Mapping[tuple[str, str, str], Anchored]) -> Table:
+    """The table without the judge's own Δ where a score does not mean the same of both models' answers."""
+
+    def shown(row: Row, name: str, difference: Difference) -> Difference:
+        found = corrected.get((row.run.model, row.run.arm, name))
+        if found is None or found.transports:
+            return difference
+        return replace(
+            difference,
+            estimate=None,
+            interval=None,
+            raw_p_value=None,
+            p_value=None,
+            equivalence_p_value=None,
+            detectable=None,
+            needed=None,
+            verdict=Verdict.WITHHELD,
+        )
+
+    rows = [
+        replace(row, differences={name: shown(row, name, each) for name, each in row.differences.items()})
+        for row in table.rows
+    ]
+    return replace(table, rows=rows)
 
 
 def stored(run: Run | StoredRun | PathLike) -> StoredRun:
@@ -147,7 +180,7 @@ def find_runs(
     Raises `UsageError`, a line each, for a model that has no run in an arm."""
     entry = Catalog([Path(path) for path in include_path]).task(task)
     judged_by = judge if judge is not None else entry.judge
-    of_task = runs_of_task(entry.task, results)
+    of_task = runs_of_task(entry.task, results, models)
     found = [
         run
         for run in of_task
@@ -177,14 +210,27 @@ def _remedy(model: str, arm: str, runs: Sequence[StoredRun], task: str) -> str:
     return f"evaluate it: harness eval --task {task} --model {model}" + ("" if arm == Arm.RAG else f" --arm {arm}")
 
 
-def runs_of_task(task: str, results: PathLike = "results") -> list[StoredRun]:
-    """All finished runs of a task in a folder of run folders. Raises `DataError` for a folder that is not whole."""
-    folders = [
-        manifest.parent
-        for manifest in sorted(Path(results).glob("*/*/manifest.json"))
-        if read_json(manifest, "delete the folder and run again").get("plan", {}).get("task") == task
-    ]
-    return [StoredRun.of(read_run(folder)) for folder in folders]
+def runs_of_task(task: str, results: PathLike = "results", models: Sequence[str] | None = None) -> list[StoredRun]:
+    """All finished runs of a task in a folder of run folders. Raises `DataError` for a folder that is not whole, where
+    it is of one of these models; None: of any."""
+    runs = []
+    for manifest in sorted(Path(results).glob("*/*/manifest.json")):
+        head = read_json(manifest, "delete the folder and run again")
+        if not is_of_task(head, task):
+            continue
+        try:
+            runs.append(StoredRun.of(read_run(manifest.parent)))
+        except DataError:
+            name = head.get("model", {}).get("name") if isinstance(head.get("model"), dict) else None
+            if models is None or name is None or {str(name), base_name(str(name))} & set(models):
+                raise  # a broken folder of another model does not stand in the way
+    return runs
+
+
+def is_of_task(manifest: JsonObject, task: str) -> bool:
+    """Whether it is the manifest of a run of the task."""
+    plan = manifest.get("plan")
+    return isinstance(plan, dict) and plan.get("task") == task
 
 
 def _comparable(found: Sequence[StoredRun], models: Sequence[str], arms: Sequence[str]) -> list[StoredRun]:

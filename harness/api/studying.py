@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from harness.adapters.weights import LoraCheckpoint
 from harness.api.boards import beside, leaderboard, tables_of
+from harness.api.comparing import is_of_task
 from harness.api.estimates import Estimates, StudyOptions
 from harness.api.runs import rejudge
 from harness.api.session import Session, check_output, checked_spec
 from harness.api.training import checked_settings, finetune
 from harness.campaign import PreparedRun, execute
 from harness.cells import STAGES, Cell, Effort, State, grid, is_trained
+from harness.digests import digest_of
 from harness.entries.judge import ResolvedJudge
 from harness.entries.leaderboard import LeaderboardEntry
 from harness.entries.task import TaskEntry
@@ -103,17 +105,23 @@ class _Study:
         found = []
         for path in sorted(Path(self.options.results).glob("*/*/manifest.json")):
             manifest = read_json(path, "delete the folder and run again")
-            if manifest.get("plan", {}).get("task") in self.tasks:
+            if any(is_of_task(manifest, task) for task in self.tasks):
                 run = read_run(path.parent)
                 scored = any(run.scores[name].n for name in run.criteria if name in run.scores)
                 found.append((manifest, scored and run.judge == self.entry.judge))
         return found
 
     def _is_of(self, manifest: JsonObject, cell: Cell) -> bool:
-        """Whether a run is what the cell asks for: this version of the task, and these weights of the checkpoint."""
-        plan, model = manifest["plan"], manifest["model"]
-        asked = (cell.task, self.tasks[cell.task].metadata.version, cell.arm, self.options.limit)
-        if (plan["task"], plan["version"], plan["arm"], plan["limit"]) != asked or model.get("name") != cell.model:
+        """Whether a run is what the cell asks for: this task with its prompt, decoding and retrieval, and these weights
+        of the checkpoint."""
+        try:
+            planned = {**asdict(self._spec(cell).plan(0)), "arm": cell.arm, "limit": self.options.limit}
+        except HarnessError:  # a model that cannot be named: the cell fails when its turn comes
+            return False
+        retrieval = self.tasks[cell.task].retrieval.model_dump(exclude_none=True)
+        alike = digest_of(manifest["plan"]) == digest_of(planned)
+        alike = alike and digest_of(manifest["entries"]["task"]["retrieval"]) == digest_of(retrieval)
+        if not alike or manifest["model"].get("name") != cell.model:
             return False
         if cell.checkpoint is None:
             return True
@@ -251,9 +259,7 @@ class _Study:
         folders = [path.parent for path in Path(self.options.results).glob("*/*/manifest.json")]
         manifests = [(folder, read_json(folder / "manifest.json", "delete the folder")) for folder in sorted(folders)]
         found = [
-            (str(m["date"]), folder)
-            for folder, m in manifests
-            if m.get("plan", {}).get("task") == cell.task and self._is_of(m, cell)
+            (str(m["date"]), folder) for folder, m in manifests if is_of_task(m, cell.task) and self._is_of(m, cell)
         ]
         return read_run(max(found)[1]) if found else None
 

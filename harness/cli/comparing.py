@@ -59,16 +59,18 @@ def add(commands: Subparsers) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Runs the command. Returns the exit code."""
+    if options.plot is not None and not options.multiverse:
+        raise UsageError("--plot: is of --multiverse; pass that too")
+    if options.format == "csv" and (options.why or options.multiverse or options.labels):
+        raise UsageError("--format csv: holds the table alone; use json for --why, --multiverse and --labels")
     comparison = _comparison(options)
-    text = _text(comparison, options.format, options.wide)
+    text = _text(comparison, options)
     if options.output is not None:
         write_atomically(options.output, text)
         print(f"written to {options.output}", file=sys.stderr)
     else:
         print(text, end="")
     if options.plot is not None:
-        if not options.multiverse:
-            raise UsageError("--plot: is of --multiverse; pass that too")
         from harness.reports.figures import strip_plot
 
         strip_plot(comparison.multiverses, options.plot)
@@ -93,7 +95,7 @@ def _comparison(options: argparse.Namespace) -> Comparison:
             results=options.output_path,
             include_path=options.include_path,
         )
-        others = runs_of_task(runs[0].task, options.output_path) if options.why or options.multiverse else []
+        others = runs_of_task(runs[0].task, options.output_path, models) if options.why or options.multiverse else []
     else:
         if len(options.runs) < 2:
             raise UsageError("compare: give two run folders or more, or --task with a --baseline and models")
@@ -110,22 +112,25 @@ def _comparison(options: argparse.Namespace) -> Comparison:
     )
 
 
-def _text(comparison: Comparison, form: str, wide: bool) -> str:
+def _text(comparison: Comparison, options: argparse.Namespace) -> str:
     from harness.reports import comparison as report
     from harness.reports.page import Page, Section, html, markdown
     from harness.reports.tabular import csv_text, json_text
     from harness.tables import escaped
 
-    table = comparison.table
+    table, form = comparison.table, options.format
     if form == "json":
-        return json_text([table])
+        return json_text([table], report.details(comparison.causes, comparison.multiverses, comparison.anchored))
     if form == "csv":
         return csv_text([table])
     lines = "\n".join(f"- {escaped(line)}" for line in report.verdict_lines(table))
     title = escaped(f"{table.first.task}: {len(table.first.items)} questions, judged by {table.first.judge}")
-    first, *others = report.comparison_sections(table, wide)
+    first, *others = report.comparison_sections(table, options.wide)
     sections = [Section(paragraphs=[lines]), replace(first, heading=title), *others]
-    sections += [report.causes_section(comparison.causes)] if comparison.causes else []
-    sections += [report.multiverse_section(comparison.multiverses)] if comparison.multiverses else []
+    if options.why:
+        sections += [report.causes_section(comparison.causes)] if comparison.causes else []
+        sections.append(report.judges_section(comparison.multiverses))
+    if options.multiverse:
+        sections.append(report.multiverse_section(comparison.multiverses))
     sections += [report.anchored_section(comparison.anchored)] if comparison.anchored else []
     return html(Page("Comparison", sections)) if form == "html" else markdown(Page("", sections))

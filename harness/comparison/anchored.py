@@ -48,8 +48,8 @@ class Anchored:
 
 
 def read_labels(path: Path) -> Labels:
-    """JSON lines `{"question_id": …, "model": …, "score": …}`, one for each answer that a person scored. Raises
-    `DataError` with all that is wrong."""
+    """JSON lines `{"question_id": …, "model": …, "score": …}`, one for each answer that a person scored; all are of one
+    arm. Raises `DataError` with all that is wrong."""
     if not path.is_file():
         raise UsageError(f"--labels {path}: there is no such file")
     problems: list[str] = []

@@ -9,7 +9,7 @@ from functools import cached_property
 from harness.comparison.likeness import Unlike, tables, unlike
 from harness.comparison.pairing import Paired, pair
 from harness.comparison.seeds import SeedDifference, by_seed, merged, seed_difference
-from harness.comparison.stored import StoredRun
+from harness.comparison.stored import StoredRun, base_name
 from harness.comparison.verdicts import Difference, family
 from harness.measures import CLEAN
 from harness.statistics import Interval, length_controlled_difference, mean, mean_interval
@@ -100,7 +100,7 @@ def boards(runs: Sequence[StoredRun], baseline: Baseline, margin: float) -> list
 def make_table(runs: Sequence[StoredRun], baseline: Baseline, margin: float, apart: Sequence[Unlike] = ()) -> Table:
     """Every comparison of the table is of one family."""
     groups = [(merged(group), group) for group in by_seed(runs)]
-    bases = [_base_of(run, runs, baseline) for run, _ in groups]
+    bases = [_base_of(run, [each for each, _ in groups], baseline) for run, _ in groups]
     pairs = {
         (number, criterion): pair(run, base, criterion)
         for number, (run, _) in enumerate(groups)
@@ -130,7 +130,8 @@ def make_table(runs: Sequence[StoredRun], baseline: Baseline, margin: float, apa
 
 def _base_of(run: StoredRun, runs: Sequence[StoredRun], baseline: Baseline) -> StoredRun | None:
     name = baseline.get(run.model) if isinstance(baseline, Mapping) else baseline
-    return next((each for each in runs if each.model == name and each.arm == run.arm), None)
+    there = [each for each in runs if each.arm == run.arm and name in (each.model, base_name(each.model))]
+    return next((each for each in there if each.model == name), there[0] if there else None)
 
 
 def length_controlled(paired: Paired, run: StoredRun, baseline: StoredRun) -> tuple[float, Interval | None] | None:

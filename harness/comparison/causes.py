@@ -9,7 +9,9 @@ Every item's difference d goes to the first part that claims it:
                      at equal length too
     retrieval missed no gold document was retrieved. Where both models have a closed-book run, what they differ by there
                      is **parametric knowledge**; what is left is how they cope with passages that do not help
-    context          a gold document was retrieved (or it is not known). Where both models have an oracle run, what they
+    partly retrieved some of what the question needs was retrieved: the same two parts as below, apart, since what is
+                     left there is what was missing rather than distraction
+    context          all of it was retrieved (or it is not known). Where both models have an oracle run, what they
                      differ by there is **reading**, the gold passages alone; what is left, rag - oracle, is
                      **distraction** by the other passages
 
@@ -76,10 +78,13 @@ def causes(
     split.claim("abstention", _differ(run, baseline, ["abstained"], paired.items))
     split.claim("truncation and format", _differ(run, baseline, FORMAT_MEASURES, paired.items))
     split.length(run, baseline)
-    missed = _missed(baseline, paired.items)
+    found = _retrieved(baseline, paired.items)
+    missed, partly = found == 0.0, (found > 0.0) & (found < 1.0)
     known = {arm: split.at_equal_length(measure, *pairs) for arm, pairs in others.items()}
     split.by_arm("parametric knowledge", "passages that do not help", missed, known.get("closed_book"))
-    split.by_arm("reading", "distraction", ~missed, known.get("oracle"))
+    if partly.any():
+        split.by_arm("reading, where part was retrieved", "the part that was not", partly, known.get("oracle"))
+    split.by_arm("reading", "distraction", ~missed & ~partly, known.get("oracle"))
     split.remainder(differences)
     parts = [
         Part(
@@ -221,10 +226,10 @@ def _differ(run: StoredRun, baseline: StoredRun, measures: Sequence[str], items:
     return np.asarray(np.logical_or.reduce(columns))
 
 
-def _missed(baseline: StoredRun, items: Sequence[str]) -> np.ndarray:
-    """Whether nothing of what the question needs was retrieved: gold spans where they are known, else gold
-    documents."""
+def _retrieved(baseline: StoredRun, items: Sequence[str]) -> np.ndarray:
+    """The share of what the question needs that was retrieved: of gold spans where they are known, else of gold
+    documents; NaN where neither is."""
     names = [name for name in baseline.measures if name.startswith(("span_recall@", "recall@"))]
     ordered = sorted(names, key=lambda name: not name.startswith("span_recall@"))
     rows = [next((v for name in ordered if (v := baseline.value(name, item)) is not None), None) for item in items]
-    return np.array([value == 0.0 for value in rows], dtype=bool)
+    return np.array([np.nan if value is None else value for value in rows], dtype=np.float64)

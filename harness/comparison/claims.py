@@ -46,7 +46,7 @@ from harness.entries.claims import (
     NotBetterClaim,
     NoTrendClaim,
 )
-from harness.statistics import Bounds, Interval, difference_interval, holm, mean, sign_flip_p_value
+from harness.statistics import Bounds, Interval, difference_interval, difference_p_value, holm, mean
 from harness.statistics.clusters import by_cluster, error_of_mean
 from harness.statistics.intervals import LEVEL
 
@@ -361,7 +361,8 @@ class _Sample:
         if self.mean <= 0:
             return 1.0
         if not self.seed_errors:
-            return sign_flip_p_value(self.values, self.clusters) or 1.0
+            p_value = difference_p_value(self.values, self.clusters, self.bounds)
+            return 1.0 if p_value is None else p_value
         from scipy.special import stdtr
 
         error, freedom = self._error()

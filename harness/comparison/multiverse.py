@@ -24,6 +24,7 @@ import numpy as np
 
 from harness.comparison.stored import StoredRun
 from harness.measures import measure_of
+from harness.statistics.intervals import can_be_told
 from harness.statistics.testing import EXACT_UP_TO, sign_flips
 
 __all__ = ["Choice", "Multiverse", "Stability", "multiverse"]
@@ -76,7 +77,11 @@ class Multiverse:
     def stability(self) -> Stability:
         if not any(choice.is_decided for choice in self.choices):
             return Stability.UNDECIDED
-        signs = {choice.estimate > 0 for choice in self.choices if choice.raw_p_value <= ALPHA}
+        signs = {
+            choice.estimate > 0
+            for choice in self.choices
+            if choice.is_decided or (choice.raw_p_value <= ALPHA and choice.length == "as it is")
+        }
         return Stability.UNSTABLE if len(signs) == 2 or self.is_confounded else Stability.STABLE
 
     @property
@@ -110,7 +115,7 @@ def multiverse(pairs: Sequence[tuple[StoredRun, StoredRun]], seed: int = 0) -> M
     cluster_of = dict(zip(baseline.items, baseline.clusters, strict=True))
     clusters = [cluster_of[item] for item in items]
     columns = [column for pair in _measured(pairs) for column in _columns(pair, items)]
-    columns = [column for column in columns if len(column.items) > 1]
+    columns = [column for column in columns if _can_be_told(column, clusters)]
     return Multiverse(_max_t(columns, clusters, seed), _longer_share(first, baseline, items))
 
 
@@ -153,6 +158,14 @@ def _columns(measured: tuple[str, str, StoredRun, StoredRun], items: Sequence[st
         choice = (name, judge, unscored, truncated, length)
         columns.append(_Column(choice, np.flatnonzero(use).tolist(), value[use] - other[use], longer))
     return columns
+
+
+def _can_be_told(column: _Column, clusters: Sequence[str]) -> bool:
+    """At one length, only where enough clusters differ, as for an interval: a line through items that are all alike but
+    a few is drawn by those."""
+    if column.longer is None:
+        return len(column.items) > 1
+    return can_be_told(list(column.differences), [clusters[item] for item in column.items])
 
 
 def _can_be_controlled(longer: np.ndarray) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from harness.comparison.board import Table, make_table
 from harness.comparison.likeness import unlike
 from harness.comparison.pairing import pair
-from harness.comparison.stored import StoredRun
+from harness.comparison.stored import StoredRun, base_name
 from harness.errors import UsageError
 
 __all__ = ["compared"]
@@ -15,19 +15,15 @@ __all__ = ["compared"]
 
 def compared(runs: Sequence[StoredRun], baseline: str | None, margin: float) -> Table:
     """One table of runs of one task against the baseline: a model's name or the beginning of a run's id; None: the
-    first run. Of several runs of one model and arm the newest counts.
+    first run. Of several runs of the same weights in one arm the newest counts, if all are alike.
 
     Raises `UsageError`, a line for each, for runs that are not alike, that share no scored item with the baseline, and
     for a baseline that is not among them."""
     if len(runs) < 2:
         raise UsageError("compare: give two runs or more, one of them the baseline")
     name = _baseline(runs, baseline)
-    newest: dict[tuple[str, str], StoredRun] = {}
-    for run in sorted(runs, key=lambda run: (run.date, run.run_id)):
-        newest[run.model, run.arm] = run
-    chosen = [run for run in runs if newest[run.model, run.arm] is run]
-    bases = {run.arm: run for run in chosen if run.model == name}
-    others = [run for run in chosen if run.model != name]
+    bases = {run.arm: run for run in _by_date(runs) if _is_of(run, name)}
+    others = [run for run in runs if not _is_of(run, name)]
     if not others:
         raise UsageError(f"compare: every run is of {name}, the baseline; name another model")
     problems = []
@@ -35,19 +31,30 @@ def compared(runs: Sequence[StoredRun], baseline: str | None, margin: float) -> 
         problems += _problems(run, bases)
     if problems:
         raise UsageError(*dict.fromkeys(problems))
-    return make_table([*bases.values(), *others], name, margin)
+    newest = {(run.model_id, run.model, run.arm): run for run in _by_date(runs)}
+    chosen = [run for run in runs if newest[run.model_id, run.model, run.arm] is run]
+    return make_table([run for part in (True, False) for run in chosen if _is_of(run, name) is part], name, margin)
+
+
+def _by_date(runs: Sequence[StoredRun]) -> list[StoredRun]:
+    return sorted(runs, key=lambda run: (run.date, run.run_id))
+
+
+def _is_of(run: StoredRun, model: str) -> bool:
+    """Whether it is of the model, a name standing for all its training seeds."""
+    return model in (run.model, base_name(run.model))
 
 
 def _baseline(runs: Sequence[StoredRun], baseline: str | None) -> str:
     if baseline is None:
         return runs[0].model
-    models = list(dict.fromkeys(run.model for run in runs))
+    models = list(dict.fromkeys(name for run in runs for name in (run.model, base_name(run.model))))
     if baseline in models:
         return baseline
     matching = {run.model for run in runs if len(baseline) >= 4 and run.run_id.startswith(baseline)}
     if len(matching) == 1:
         return matching.pop()
-    raise UsageError(f"--baseline {baseline}: no run of it is here; there are runs of {', '.join(models)}")
+    raise UsageError(f"--baseline {baseline}: no run of this model was given; there are runs of {', '.join(models)}")
 
 
 def _problems(run: StoredRun, bases: dict[str, StoredRun]) -> list[str]:

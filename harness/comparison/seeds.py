@@ -27,15 +27,33 @@ __all__ = ["SeedDifference", "by_seed", "merged", "seed_difference"]
 
 
 class SeedDifference(NamedTuple):
-    """`item_error` and `seed_error` are standard errors of the estimate; `p_value` that of there being no difference,
-    by t. `differences`: one a seed."""
+    """`item_error` and `seed_error` are standard errors of the estimate, with so many degrees of `freedom` together;
+    `p_value` is that of there being no difference, by t. `differences`: one a seed."""
 
     estimate: float
     interval: Interval
     item_error: float
     seed_error: float
+    freedom: float
     p_value: float
     differences: Sequence[float]
+
+    @property
+    def error(self) -> float:
+        """The standard error over items and seeds."""
+        return math.hypot(self.item_error, self.seed_error)
+
+    def equivalence_p_value(self, margin: float) -> float:
+        """Of two one-sided t tests that the difference is at least as large as the margin."""
+        from scipy.special import stdtr
+
+        return float(stdtr(self.freedom, (abs(self.estimate) - margin) / self.error))
+
+    def detectable(self, alpha: float) -> float:
+        """As `statistics.detectable_difference`, over items and seeds."""
+        from scipy.special import stdtrit
+
+        return float(stdtrit(self.freedom, 1 - alpha / 2) + stdtrit(self.freedom, 0.8)) * self.error
 
 
 def by_seed(runs: Sequence[StoredRun]) -> list[list[StoredRun]]:
@@ -101,4 +119,4 @@ def seed_difference(runs: Sequence[StoredRun], baseline: StoredRun, measure: str
     half = float(stdtrit(freedom, (1 + LEVEL) / 2)) * math.sqrt(total)
     p_value = 2 * float(stdtr(freedom, -abs(error.mean) / math.sqrt(total)))
     interval = Interval(error.mean - half, error.mean + half)
-    return SeedDifference(error.mean, interval, error.standard_error, math.sqrt(variance), p_value, estimates)
+    return SeedDifference(error.mean, interval, error.standard_error, math.sqrt(variance), freedom, p_value, estimates)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from harness.comparison.pairing import Paired
 from harness.comparison.seeds import SeedDifference
@@ -38,13 +38,16 @@ class Verdict(StrEnum):
     CANNOT_TELL = "cannot tell"
     TOO_FEW = "too few to tell"
     """No method holds for so few items, or for so few that differ."""
+    WITHHELD = "withheld"
+    """A score does not mean the same of both models' answers, by people's labels."""
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
     """One run against its baseline by one measure, over `items` shared items in `clusters`, of which `differing`
     differ. `p_value` is adjusted; `raw_p_value` is not. `detectable`: the difference that so many items find with a
-    power of 80 %. `needed`: the items that would decide; None where the verdict is one."""
+    power of 80 %, `needed`: the items that would decide, None where the verdict is one or more items would not help;
+    both at Bonferroni's share of 5 %, so that they count in a table of so many comparisons. `seeds`: of training."""
 
     measure: str
     estimate: float | None
@@ -58,6 +61,7 @@ class Difference:
     items: int
     differing: int
     clusters: int
+    seeds: int
     verdict: Verdict
 
 
@@ -70,8 +74,9 @@ def family(
     raw = {key: _p_value(paired, seeds.get(key)) for key, paired in pairs.items()}
     same = {key: _equivalence(paired, seeds.get(key), margin) for key, paired in pairs.items()}
     adjusted, adjusted_same = _adjusted(raw), _adjusted(same)
+    alpha = ALPHA / max(1, sum(p is not None for p in raw.values()))
     return {
-        key: _difference(paired, seeds.get(key), raw[key], adjusted[key], adjusted_same[key], margin)
+        key: _difference(paired, seeds.get(key), _PValues(raw[key], adjusted[key], adjusted_same[key], alpha), margin)
         for key, paired in pairs.items()
     }
 
@@ -83,8 +88,8 @@ def _p_value(paired: Paired, over_seeds: SeedDifference | None) -> float | None:
 
 
 def _equivalence(paired: Paired, over_seeds: SeedDifference | None, margin: float) -> float | None:
-    if over_seeds is not None:  # by the 95 % interval over items and seeds, which is stricter than the 90 % one
-        return ALPHA / 2 if -margin < over_seeds.interval.low and over_seeds.interval.high < margin else 0.5
+    if over_seeds is not None:
+        return None if paired.interval is None else over_seeds.equivalence_p_value(margin)
     return equivalence_p_value(paired.differences, paired.clusters, paired.bounds, margin)
 
 
@@ -94,31 +99,40 @@ def _adjusted(p_values: Mapping[K, float | None]) -> dict[K, float | None]:
     return {key: adjusted.get(key) for key in p_values}
 
 
-def _difference(
-    paired: Paired,
-    over_seeds: SeedDifference | None,
-    raw: float | None,
-    p_value: float | None,
-    same: float | None,
-    margin: float,
-) -> Difference:
+class _PValues(NamedTuple):
+    """`alpha`: the level at which each comparison of the family is sure to count (Bonferroni's share)."""
+
+    raw: float | None
+    adjusted: float | None
+    same: float | None
+    alpha: float
+
+
+def _difference(paired: Paired, over_seeds: SeedDifference | None, p_values: _PValues, margin: float) -> Difference:
     differences, clusters = paired.differences, paired.clusters
-    verdict = _verdict(paired, p_value, same)
-    open_question = verdict in (Verdict.CANNOT_TELL, Verdict.TOO_FEW)
-    told = paired.interval is not None
+    verdict = _verdict(paired, p_values.adjusted, p_values.same)
+    interval = over_seeds.interval if over_seeds is not None and paired.interval is not None else paired.interval
+    detectable = needed = None
+    if interval is not None and over_seeds is not None:
+        detectable = over_seeds.detectable(p_values.alpha)  # more items do not help against few seeds
+    elif interval is not None:
+        detectable = detectable_difference(differences, clusters, p_values.alpha)
+        if verdict is Verdict.CANNOT_TELL:
+            needed = items_needed(differences, clusters, margin, p_values.alpha)
     return Difference(
         measure=paired.measure,
         estimate=paired.estimate,
-        interval=over_seeds.interval if over_seeds is not None else paired.interval,
-        raw_p_value=raw,
-        p_value=p_value,
-        equivalence_p_value=same,
+        interval=interval,
+        raw_p_value=p_values.raw,
+        p_value=p_values.adjusted,
+        equivalence_p_value=p_values.same,
         margin=margin,
-        detectable=detectable_difference(differences, clusters) if told else None,
-        needed=items_needed(differences, clusters, margin) if open_question and told else None,
+        detectable=detectable,
+        needed=needed,
         items=len(differences),
         differing=sum(each != 0.0 for each in differences),
         clusters=len(set(clusters)),
+        seeds=1 if over_seeds is None else len(over_seeds.differences),
         verdict=verdict,
     )
 

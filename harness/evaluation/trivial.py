@@ -20,7 +20,7 @@ __all__ = ["ABSTENTION", "TRIVIAL", "trivial_means"]
 
 ABSTENTION = "The knowledge base does not say."
 TRIVIAL = {
-    "always_abstain": "saying to everything that the knowledge base does not say",
+    "always_abstain": "always abstaining",
     "copy_question": "repeating the question",
     "copy_top_passage": "copying the first passage",
     "majority": "giving the most common answer of the fine-tuning pool",

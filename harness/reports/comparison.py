@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 
 from harness.comparison.anchored import Anchored
 from harness.comparison.board import Table
 from harness.comparison.causes import Causes
 from harness.comparison.multiverse import Multiverse, Stability
+from harness.comparison.verdicts import Verdict
+from harness.files import JsonObject
 from harness.reports.grids import abstention_grid, kind_grid, measure_grid
 from harness.reports.leaderboard import seed_note, trivial_note
 from harness.reports.page import Grid, Section
@@ -59,6 +62,8 @@ def _beside(table: Table) -> Grid | None:
     rows = []
     for row in table.rows:
         for name, difference in row.differences.items():
+            if difference.verdict is Verdict.WITHHELD:
+                continue
             controlled, clean = row.length_controlled(name), row.clean(name)
             rows.append(
                 [
@@ -85,8 +90,9 @@ def causes_section(found: Mapping[tuple[str, str, str], Causes]) -> Section:
     rows = []
     for (model, _, _), split in found.items():
         for part in split.parts:
-            share = f"{part.effect / split.total:.0%}" if abs(split.total) > 0.005 else "–"
-            effect = difference_text(part.effect, part.interval) if part.known else "not separated"
+            share = f"{part.effect / split.total + 0.0:.0%}".replace("-0%", "0%") if abs(split.total) > 0.005 else "–"
+            effect = difference_text(part.effect, part.interval) if part.items else "no items"
+            effect = effect if part.known else "not separated"
             rows.append([model, split.measure, part.name, effect, share if part.known else "–", str(part.items)])
         rows.append([model, split.measure, "= Δ", signed(split.total), "100%", str(split.items)])
     return Section(
@@ -107,6 +113,38 @@ _WHY = (
 )
 
 
+def judges_section(found: Mapping[tuple[str, str], Multiverse]) -> Section:
+    """Δ under each judge and metric, everything else as it is: whether the judge is a cause."""
+    rows = [
+        [model, arm, choice.measure, choice.judge or "–", f"{choice.estimate:+.3f}", p_text(choice.raw_p_value)]
+        for (model, arm), each in found.items()
+        for choice in each.choices
+        if (choice.unscored, choice.truncated, choice.length) == ("left out", "in", "as it is")
+    ]
+    return Section(
+        "Δ under each judge and metric", grid=Grid(["model", "arm", "by", "judge", "Δ", "p, alone"], rows, 4)
+    )
+
+
+def details(
+    causes: Mapping[tuple[str, str, str], Causes],
+    multiverses: Mapping[tuple[str, str], Multiverse],
+    corrected: Mapping[tuple[str, str, str], Anchored],
+) -> dict[tuple[str, str], JsonObject]:
+    """All of it as JSON values, by (model, arm)."""
+    rows: dict[tuple[str, str], JsonObject] = {}
+    for (model, arm, name), split in causes.items():
+        rows.setdefault((model, arm), {})[f"causes_{name}"] = [asdict(part) for part in split.parts]
+    for (model, arm), each in multiverses.items():
+        choices = [asdict(choice) for choice in each.choices]
+        rows.setdefault((model, arm), {})["multiverse"] = {"stability": each.stability.value, "choices": choices}
+    for (model, arm, name), found in corrected.items():
+        rows.setdefault((model, arm), {})[f"labels_{name}"] = {
+            **found.corrected._asdict(), "labelled": found.labels, "gap": found.gap, "gap_p_value": found.gap_p_value
+        }  # fmt: skip
+    return rows
+
+
 # ---- multiverse -----------------------------------------------------------------------------------------------------
 
 
@@ -124,12 +162,12 @@ def multiverse_section(found: Mapping[tuple[str, str], Multiverse]) -> Section:
             text += "; one model's answers are the longer ones nearly always, so Δ cannot be told from length"
         lines.append(text)
         rows += [
-            [model, choice.measure, choice.judge or "–", choice.unscored, choice.truncated, choice.length,
+            [model, arm, choice.measure, choice.judge or "–", choice.unscored, choice.truncated, choice.length,
              f"{choice.estimate:+.3f}", p_text(choice.p_value), p_text(choice.raw_p_value), str(choice.items)]
             for choice in sorted(each.choices, key=lambda choice: -choice.estimate)
         ]  # fmt: skip
-    headers = ["model", "measure", "judge", "unscored", "truncated", "length", "Δ", "p", "p, alone", "n"]
-    return Section("Multiverse", ["\n".join(lines)], Grid(headers, rows, 6), [_MULTIVERSE])
+    headers = ["model", "arm", "measure", "judge", "unscored", "truncated", "length", "Δ", "p", "p, alone", "n"]
+    return Section("Multiverse", ["\n".join(lines)], Grid(headers, rows, 7), [_MULTIVERSE])
 
 
 _MULTIVERSE = (
@@ -150,9 +188,10 @@ def anchored_section(found: Mapping[tuple[str, str, str], Anchored]) -> Section:
         corrected = each.corrected
         judged = difference_text(each.judged.estimate, each.judged.interval) if each.transports else "withheld"
         if not each.transports:
+            favoured = escaped(model) if each.gap > 0 else "the baseline"
             lines.append(
                 f"- {escaped(model)}, {name}: a score does not mean the same of both models' answers: on the labels' "
-                f"scale the judge errs by {signed(each.gap)} more in favour of {escaped(model)} than of the baseline "
+                f"scale the judge errs by {abs(each.gap):.2f} more in favour of {favoured} "
                 f"(transport gap, p {p_text(each.gap_p_value)}), so its own Δ is withheld."
             )
         rows.append(

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from harness.comparison.board import Mean, Row, Table
 from harness.comparison.kinds import abstention, by_kind
+from harness.comparison.verdicts import Verdict
 from harness.digests import short
 from harness.measures import CLEAN, measure_of
 from harness.reports.page import Grid
@@ -145,10 +146,12 @@ def kind_grid(table: Table, name: str) -> Grid | None:
             str(len(each.paired.items)),
             measure_of(name).text(each.mean),
             measure_of(name).text(each.baseline_mean),
-            difference_text(each.paired.estimate, each.paired.interval),
+            difference_text(each.paired.estimate, each.paired.interval)
+            + ("" if each.paired.interval is not None else ", too few to tell"),
         ]
         for row in table.rows
-        if row.differences and row.baseline is not None
+        if row.baseline is not None and name in row.differences
+        if row.differences[name].verdict is not Verdict.WITHHELD
         for each in by_kind(row.run, row.baseline, name)
     ]
     return Grid(["model", "arm", "kind", "n", name, "baseline", "Δ"], rows, 3) if rows else None

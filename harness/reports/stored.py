@@ -39,7 +39,8 @@ def collect(results: Path, entry: LeaderboardEntry, tasks: Sequence[str], kept: 
     changed. A run that is kept already with the same values stays as it is, first date and command included."""
     changed = 0
     for manifest in sorted(results.glob("*/*/manifest.json")):
-        if read_json(manifest, "delete the folder and run again").get("plan", {}).get("task") not in tasks:
+        plan = read_json(manifest, "delete the folder and run again").get("plan")
+        if not isinstance(plan, dict) or plan.get("task") not in tasks:
             continue
         run = StoredRun.of(read_run(manifest.parent))
         if not belongs_to(run, entry, tasks):

@@ -12,7 +12,7 @@ __all__ = ["cells_grid", "failures_grid", "total_line"]
 
 def cells_grid(cells: Sequence[tuple[Cell, Effort]]) -> Grid:
     """Every cell, where it stands and what it takes."""
-    headers = ["stage", "task", "model", "arm", "state", "tokens", "hours", "cost", "disk"]
+    headers = ["stage", "task", "model", "arm", "state", "tokens", "time", "cost", "disk"]
     rows = [
         [
             cell.stage,
@@ -30,10 +30,15 @@ def cells_grid(cells: Sequence[tuple[Cell, Effort]]) -> Grid:
 def _effort(effort: Effort) -> list[str]:
     return [
         "?" if effort.tokens is None else _short(effort.tokens),
-        "?" if effort.hours is None else f"{effort.hours:.2f}",
+        "?" if effort.hours is None else _time(effort.hours),
         "–" if effort.cost is None else f"{effort.cost:.2f}",
         "?" if effort.bytes is None else f"{_short(effort.bytes)}B",
     ]
+
+
+def _time(hours: float) -> str:
+    """`1.5 h`, `3 min`."""
+    return f"{hours:.1f} h" if hours >= 1 else f"{max(1, round(60 * hours))} min"
 
 
 def _short(number: float) -> str:
@@ -52,9 +57,11 @@ def total_line(cells: Sequence[tuple[Cell, Effort]], tflops: float) -> str:
     cost = sum(effort.cost or 0.0 for effort in known)
     size = sum(effort.bytes or 0 for effort in known)
     unknown = sum(effort.tokens is None for effort in known)
+    if known and unknown == len(known):
+        return f"{len(cells)} cells, {len(missing)} missing; the data is not here, so nothing is known (--data DIR)."
     text = (
         f"{len(cells)} cells, {len(missing)} missing: {_short(sum(e.tokens or 0 for e in known))} tokens, about "
-        f"{hours:.1f} hours at {tflops:g} TFLOP/s sustained, {cost:.2f} for APIs, {_short(size)}B on disk."
+        f"{_time(hours)} at {tflops:g} TFLOP/s sustained, {cost:.2f} for APIs, {_short(size)}B on disk."
     )
     return text + (f" Of {unknown} of them the data is not here, so nothing is known (?)." if unknown else "")
 

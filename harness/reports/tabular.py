@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from harness.comparison.board import Row, Table
 from harness.files import JsonObject
@@ -51,9 +51,10 @@ def _record(number: int, table: Table, row: Row) -> JsonObject:
     return record
 
 
-def json_text(tables: Sequence[Table]) -> str:
-    """A JSON list of the records."""
-    return json.dumps(records(tables), ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+def json_text(tables: Sequence[Table], details: Mapping[tuple[str, str], JsonObject] | None = None) -> str:
+    """A JSON list of the records; `details` go into those of their (model, arm)."""
+    rows = [row | (details or {}).get((row["model"], row["arm"]), {}) for row in records(tables)]
+    return json.dumps(rows, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
 
 
 def csv_text(tables: Sequence[Table]) -> str:

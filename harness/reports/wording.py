@@ -59,20 +59,29 @@ def sentence(row: Row, difference: Difference) -> str:
         case Verdict.BETTER | Verdict.WORSE:
             text = f"{difference.verdict} by {found}, p {p_text(difference.p_value)}"
             if difference.equivalence_p_value is not None and difference.equivalence_p_value <= 0.05:
-                text += f"; smaller than {difference.margin:g}, which the entry calls no matter"
+                text += f", but smaller than the margin of {difference.margin:g}"
         case Verdict.NO_DIFFERENCE:
             text = f"no difference larger than {difference.margin:g}: Δ {found}"
         case Verdict.CANNOT_TELL:
-            text = f"cannot tell with {items}: {difference.needed:,} would be needed; Δ {found}"
-            text += f", and {difference.detectable:.2f} is the smallest that these show with a power of 80 %"
+            text = f"cannot tell with {items}{_need(difference)}; Δ {found}, and {difference.detectable:.2f} is the "
+            text += "smallest that these show with a power of 80 %"
         case Verdict.TOO_FEW:
             clusters = (
                 "" if difference.clusters == difference.items else f" in {count_text(difference.clusters, 'cluster')}"
             )
             text = f"too few to tell: {items}{clusters}" + (f"; Δ {found}" if difference.items else "")
             if difference.items and not difference.differing:
-                text = f"the same for every one of {items}"
+                text = "the same on the only item" if difference.items == 1 else f"the same on all {items}"
+        case Verdict.WITHHELD:
+            text = "the judge's Δ is withheld: a score does not mean the same of both models' answers; see the labels"
     return f"{name} against {base}{arm}, {what}: {text}{_beside_trivial(row, difference)}"
+
+
+def _need(difference: Difference) -> str:
+    """How many items would decide; against few training seeds more items do not help."""
+    if difference.needed is not None:
+        return f": {difference.needed:,} would be needed"
+    return f" and {count_text(difference.seeds, 'seed')}: more seeds would be needed" if difference.seeds > 1 else ""
 
 
 def _beside_trivial(row: Row, difference: Difference) -> str:

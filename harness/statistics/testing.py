@@ -132,27 +132,33 @@ def equivalence_p_value(
     return _smallest(inside, 1e-9, largest) if inside(largest) else 0.5
 
 
-def detectable_difference(differences: Sequence[float], clusters: Sequence[Hashable]) -> float | None:
-    """The difference that a two-sided test at 0.05 finds with a power of 80 % in so many items of this spread:
+def detectable_difference(
+    differences: Sequence[float], clusters: Sequence[Hashable], alpha: float = 0.05
+) -> float | None:
+    """The difference that a two-sided test at α finds with a power of 80 % in so many items of this spread: at 0.05
     (t₀.₉₇₅ + t₀.₈) · standard error. None with fewer than two clusters."""
     from scipy.special import stdtrit
 
     error = error_of_mean(*by_cluster(differences, clusters))
     if error is None:
         return None
-    return float(stdtrit(error.freedom, 0.975) + stdtrit(error.freedom, 0.8)) * error.standard_error
+    return float(stdtrit(error.freedom, 1 - alpha / 2) + stdtrit(error.freedom, 0.8)) * error.standard_error
 
 
-def items_needed(differences: Sequence[float], clusters: Sequence[Hashable], margin: float) -> int | None:
+def items_needed(
+    differences: Sequence[float], clusters: Sequence[Hashable], margin: float, alpha: float = 0.05
+) -> int | None:
     """How many items of this spread, in clusters of this size, decide one way or the other with a power of 80 % each: a
-    difference of `margin` is found, or, where there is none, shown to be smaller. By the normal distribution. More than
-    there are, always: where these should have been enough, the difference is between 0 and the margin, and the number
-    is that which tells it from the further of the two. None with fewer than two clusters."""
+    difference of `margin` is found at α, or, where there is none, shown to be smaller. By the normal distribution.
+    More than there are, always: where these should have been enough, the difference is between 0 and the margin, and
+    the number is that which tells it from the further of the two. None with fewer than two clusters."""
+    from scipy.special import ndtri
+
     error = error_of_mean(*by_cluster(differences, clusters))
     if error is None:
         return None
     items = len(differences)
-    both = max(1.959964 + 0.841621, 1.644854 + 1.281552)
+    both = max(float(ndtri(1 - alpha / 2) + ndtri(0.8)), float(ndtri(1 - alpha) + ndtri(0.9)))
     needed = items * (both * error.standard_error / margin) ** 2
     if needed <= items:
         distance = max(abs(error.mean), margin - abs(error.mean))
