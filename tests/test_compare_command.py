@@ -187,3 +187,74 @@ def test_from_python_a_difference_is_that_of_the_samples(evaluated: Callable[...
     assert difference.estimate == pytest.approx(sum(by_hand) / 40)
     with pytest.raises(UsageError, match="no run of this model was given"):
         front_door.compare(runs, baseline="nobody")
+
+
+# ---- people's labels, other folders ---------------------------------------------------------------------------------
+
+
+def labels_of(scores: Callable[[int, str], float]) -> Path:
+    path = Path("labels.jsonl")
+    rows = [
+        {"question_id": f"q{n}", "model": model, "score": scores(n, model)}
+        for n in range(40)
+        for model in ("base", "tuned")
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def test_a_judges_difference_that_is_withheld_is_withheld_everywhere(
+    harness: Harness, evaluated: Callable[..., list[str]]
+) -> None:
+    """People give the tuned model's answers nothing, and the base's four of five, whatever the judge says."""
+    flags = evaluated()
+    labels = labels_of(lambda n, model: float(model == "base" and n % 5 > 0) + 0.1 * (n % 3))
+    done = harness("compare", *flags, "--labels", str(labels))
+    assert done.code == 0, done.err
+    assert "the judge's Δ is withheld" in done.out.splitlines()[0]
+    assert "withheld" in done.out.split("## Anchored")[1]
+    (base, tuned) = json.loads(harness("compare", *flags, "--labels", str(labels), "--format", "json").out)
+    assert tuned["delta_accuracy"] is None
+    assert tuned["verdict_accuracy"] == "withheld"
+    assert tuned["labels_accuracy"]["estimate"] == pytest.approx(-0.8)
+    assert "labels_accuracy" not in base
+
+
+def test_labels_are_of_one_arm(harness: Harness, evaluated: Callable[..., list[str]]) -> None:
+    flags = evaluated("--arm", "rag", "closed_book")
+    labels = labels_of(lambda n, model: float(n % 2))
+    done = harness("compare", *flags, "--arm", "rag", "closed_book", "--labels", str(labels))
+    assert (done.code, "labels are of one arm's answers" in done.err) == (2, True)
+
+
+def test_a_broken_folder_of_another_model_does_not_stand_in_the_way(
+    harness: Harness, evaluated: Callable[..., list[str]]
+) -> None:
+    flags = evaluated(models="base,tuned,parrot")
+    next(next(Path("results/parrot").iterdir()).glob("samples_*")).unlink()
+    assert harness("compare", *flags).code == 0
+    assert harness("compare", *flags, "parrot").code == 2
+    manifest = next(Path("results/parrot").iterdir()) / "manifest.json"
+    manifest.write_text('{"plan": null}')
+    assert harness("compare", *flags).code == 0
+
+
+def test_the_details_that_are_asked_for_are_in_the_json_and_refused_for_csv(
+    harness: Harness, evaluated: Callable[..., list[str]]
+) -> None:
+    flags = evaluated()
+    tuned = json.loads(harness("compare", *flags, "--why", "--format", "json").out)[1]
+    total = sum(part["effect"] for part in tuned["causes_accuracy"])
+    assert total == pytest.approx(tuned["delta_accuracy"])
+    assert tuned["multiverse"]["stability"] in ("stable", "unstable", "undecided")
+    done = harness("compare", *flags, "--why", "--format", "csv")
+    assert (done.code, "holds the table alone" in done.err) == (2, True)
+
+
+def test_a_run_is_not_dropped_for_a_newer_one_that_is_not_alike(evaluated: Callable[..., list[str]]) -> None:
+    evaluated()
+    evaluated("--gen_kwargs", "max_gen_toks=2", models="tuned")
+    base, *tuned = [next(Path("results/base").iterdir()), *sorted(Path("results/tuned").iterdir())]
+    assert len(tuned) == 2
+    with pytest.raises(UsageError, match=r"decoding\.max_gen_toks is 2 and 16"):
+        front_door.compare([base, *tuned])

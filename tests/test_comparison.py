@@ -497,3 +497,32 @@ def test_a_gain_below_what_a_trivial_answer_has_is_labelled() -> None:
     higher = {"copy_question": {"accuracy": 3.5}}
     assert "below" not in said(tuned, [3] * 10, trivial=higher)
     assert "below" not in said([6 - mark for mark in tuned], [3] * 10, trivial=trivial), "no gain"
+
+
+def test_seeds_whose_differences_are_all_small_show_that_there_is_none_to_speak_of() -> None:
+    """Three rows of three seeds each, Δ between -0.02 and 0.02: far within the margin, also after Holm."""
+    start = [2.0, 3.0, 4.0, 3.0] * 10
+    wobble = [0.01, -0.02, 0.03, -0.02] * 10
+    seeds = [
+        replace(
+            of_accuracy(f"t{row}@{seed}", [a + b + 0.02 * (seed - 2) for a, b in zip(start, wobble, strict=True)]),
+            model_id=f"{row}-{seed}",
+            run_id=f"{row}{seed}" * 32,
+        )
+        for row in (1, 2, 3)
+        for seed in (1, 2, 3)
+    ]
+    table = compared([of_accuracy("base", start), *seeds], "base", MARGIN)
+    assert [each.verdict for row in table.rows for each in row.differences.values()] == [Verdict.NO_DIFFERENCE] * 3
+    assert [len(row.seeds) for row in table.rows] == [1, 3, 3, 3]
+
+
+def test_a_baseline_of_several_seeds_is_one_row_and_not_compared_with_itself() -> None:
+    first, second = of_accuracy("base", [2.0, 3.0] * 20, training={"seed": 0}), of_accuracy("base@1", [2.5, 3.5] * 20)
+    second = replace(second, training={"seed": 1}, run_id="f" * 64)
+    table = compared([first, second, of_accuracy("tuned", [3.0, 4.0] * 20)], "base", MARGIN)
+    assert [(row.run.model, row.is_baseline, len(row.seeds)) for row in table.rows] == [
+        ("base", True, 2),
+        ("tuned", False, 1),
+    ]
+    assert table.rows[1].differences["accuracy"].estimate == pytest.approx(0.75), "from the mean of 2.5 and 3.0"

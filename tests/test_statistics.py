@@ -22,6 +22,7 @@ from harness.statistics import (
     corrected_difference,
     detectable_difference,
     difference_interval,
+    difference_p_value,
     equivalence_p_value,
     holm,
     items_needed,
@@ -661,3 +662,37 @@ def test_there_is_no_correction_where_nearly_all_labels_are_alike() -> None:
 def test_there_is_no_gap_to_be_told_with_fewer_than_five_clusters() -> None:
     assert transport_gap([(0.0, 1.0)] * 4, [(0.0, 1.0)] * 4, range(4)) is None
     assert transport_gap([(0.0, 1.0)] * 8, [(0.0, 1.0)] * 8, [n % 4 for n in range(8)]) is None
+
+
+# ---- the p value of a verdict ---------------------------------------------------------------------------------------
+
+
+@given(st.lists(st.integers(-4, 4), min_size=6, max_size=12))
+def test_a_verdict_never_contradicts_its_interval(differences: list[int]) -> None:
+    """Its p is at most α only where both the exchanges say so and the interval of level 1 - α leaves 0 out."""
+    values, clusters = [float(each) for each in differences], list(range(len(differences)))
+    found = difference_p_value(values, clusters, Bounds(1.0, 5.0))
+    interval = difference_interval(values, clusters, Bounds(1.0, 5.0))
+    if found is None or interval is None:
+        assert found is None
+        assert interval is None
+        return
+    exchanged = sign_flip_p_value(values, clusters)
+    assert exchanged is not None
+    assert found >= exchanged
+    if found <= 0.05 - 1e-5:
+        assert not interval.low <= 0.0 <= interval.high
+
+
+def test_a_table_of_more_comparisons_needs_larger_differences_and_more_items() -> None:
+    """At 0.05 / 6 the normal quantiles are 2.6383 and 0.8416, so (2.6383 + 0.8416) / (1.9600 + 0.8416) = 1.2421 times
+    the difference for very many items."""
+    values = np.random.default_rng(5).normal(0, 1, 20_000).tolist()
+    one, six = (detectable_difference(values, range(20_000), alpha) for alpha in (0.05, 0.05 / 6))
+    assert one is not None
+    assert six is not None
+    assert six / one == pytest.approx(1.2421, abs=1e-3)
+    few, many = (items_needed(values[:100], range(100), 0.1, alpha) for alpha in (0.05, 0.05 / 6))
+    assert few is not None
+    assert many is not None
+    assert many > few

@@ -200,3 +200,15 @@ def test_bad_input_is_one_line(harness: Harness, flags: list[str], said: str) ->
     assert done.code == 2
     assert len(done.err.strip().splitlines()) == 1
     assert said in done.err
+
+
+@pytest.mark.torch
+def test_a_run_under_another_prompt_is_not_what_a_study_wants(
+    harness: Harness, zoo: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    flags = zoo()
+    assert harness("study", *flags, "--only", "train,eval").code == 0
+    assert "8 cells, 0 missing" in harness("study", *flags, "--dry_run").out
+    task = tmp_path / "mine" / "tasks" / "animals.yaml"
+    task.write_text(task.read_text().replace("Question: {{ question }}", "Q: {{ question }}"))
+    assert "8 cells, 6 missing" in harness("study", *flags, "--dry_run").out
