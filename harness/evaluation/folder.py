@@ -280,6 +280,8 @@ class Run:
         try:
             path = next(self.folder.glob("samples_*.jsonl"))
             rows = [_current_row(row) for row in json_lines(path)]
+            if not rows:
+                raise ValueError("the samples file is empty")
             needed = {"question_id", "doc", "target", "resps", "passages", "metrics", "stop_reason", "scores"}
             if missing := needed - set(rows[0]):
                 raise KeyError(", ".join(sorted(missing)))
