@@ -41,11 +41,6 @@ class Cell:
     state: State = State.MISSING
     reason: str = ""
 
-    @property
-    def label(self) -> str:
-        """What people call it."""
-        return f"{self.stage} {self.task} × {self.model}" + (f", {self.arm}" if self.arm else "")
-
 
 def grid(entry: LeaderboardEntry, tasks: Sequence[str]) -> Iterator[Cell]:
     """Every cell, trainings first; `tasks` are the entry's, groups opened."""

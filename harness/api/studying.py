@@ -114,6 +114,9 @@ class _Study:
     def _is_of(self, manifest: JsonObject, cell: Cell) -> bool:
         """Whether a run is what the cell asks for: this task with its prompt, decoding and retrieval, and these weights
         of the checkpoint."""
+        plan, model = manifest["plan"], manifest["model"].get("name")
+        if (plan["task"], plan["arm"], model) != (cell.task, cell.arm, cell.model):
+            return False  # before the entries are read
         try:
             planned = {**asdict(self._spec(cell).plan(0)), "arm": cell.arm, "limit": self.options.limit}
         except HarnessError:  # a model that cannot be named: the cell fails when its turn comes
@@ -121,10 +124,8 @@ class _Study:
         retrieval = self.tasks[cell.task].retrieval.model_dump(exclude_none=True)
         alike = digest_of(manifest["plan"]) == digest_of(planned)
         alike = alike and digest_of(manifest["entries"]["task"]["retrieval"]) == digest_of(retrieval)
-        if not alike or manifest["model"].get("name") != cell.model:
-            return False
-        if cell.checkpoint is None:
-            return True
+        if not alike or cell.checkpoint is None:
+            return alike
         folder = self._folder(cell)
         if not is_trained(folder):
             return False

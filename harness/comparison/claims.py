@@ -34,7 +34,7 @@ from itertools import pairwise, product
 from typing import NamedTuple
 
 from harness.comparison.likeness import tables
-from harness.comparison.seeds import by_seed, merged
+from harness.comparison.seeds import by_seed, combined_error, merged
 from harness.comparison.stored import StoredRun, base_name
 from harness.entries.checkpoints import checkpoint_parts
 from harness.entries.claims import (
@@ -381,13 +381,10 @@ class _Sample:
         return high
 
     def _error(self) -> tuple[float, float]:
-        """(standard error over items and seeds, its degrees of freedom by Satterthwaite), as `seeds` has it."""
+        """(standard error over items and seeds, its degrees of freedom by Satterthwaite)."""
         items = error_of_mean(*by_cluster(self.values, self.clusters))
         assert items is not None, "there is an interval over items"
-        squares = [(items.standard_error**2, items.freedom), *self.seed_errors]
-        total = sum(square for square, _ in squares)
-        below = sum(square**2 / freedom for square, freedom in squares)
-        return math.sqrt(total), total**2 / below if below else items.freedom
+        return combined_error([(items.standard_error**2, items.freedom), *self.seed_errors])
 
 
 def _sample(weights: Mapping[str, float], groups: Mapping[str, Seeds], criterion: str) -> _Sample | None:

@@ -23,6 +23,15 @@ class Unlike(NamedTuple):
     value: Setting
     other: Setting
 
+    @property
+    def text(self) -> str:
+        """`decoding.max_gen_toks is 2 and 64`."""
+        return f"{self.name} is {_shown(self.value)} and {_shown(self.other)}"
+
+
+def _shown(value: Setting) -> str:
+    return "not recorded" if value is None else str(value)
+
 
 def unlike(run: StoredRun, other: StoredRun) -> list[Unlike]:
     """What keeps two runs apart, the judge last; nothing for runs that are alike. The digest of the retriever counts

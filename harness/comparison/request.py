@@ -65,7 +65,7 @@ def _problems(run: StoredRun, bases: dict[str, StoredRun]) -> list[str]:
         return [f"{run.model}, {run.arm}: the baseline {name} has no run of this arm; evaluate it: --arm {run.arm}"]
     label = f"{run.model} and {base.model}, {run.arm}"
     if differences := unlike(run, base):
-        shown = "; ".join(f"{each.name} is {_text(each.value)} and {_text(each.other)}" for each in differences)
+        shown = "; ".join(each.text for each in differences)
         return [f"{label}: cannot be compared: {shown}; evaluate both alike"]
     shared = set(run.items) & set(base.items)
     if not shared:
@@ -73,7 +73,3 @@ def _problems(run: StoredRun, bases: dict[str, StoredRun]) -> list[str]:
     if run.criteria and not any(pair(run, base, name).items for name in run.criteria):
         return [f"{label}: no shared item has a score in both; judge them again: harness judge RUN --judge NAME"]
     return []
-
-
-def _text(value: object) -> str:
-    return "not recorded" if value is None else str(value)

@@ -23,7 +23,7 @@ from harness.statistics import Interval
 from harness.statistics.clusters import by_cluster, error_of_mean
 from harness.statistics.intervals import LEVEL
 
-__all__ = ["SeedDifference", "by_seed", "merged", "seed_difference"]
+__all__ = ["SeedDifference", "by_seed", "combined_error", "merged", "seed_difference"]
 
 
 class SeedDifference(NamedTuple):
@@ -99,6 +99,14 @@ def _mean(values: Sequence[float | None]) -> float | None:
     return None if len(known) < len(values) else math.fsum(known) / len(known)
 
 
+def combined_error(squares: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """(standard error, degrees of freedom by Satterthwaite) of independent parts, each a squared standard error and its
+    degrees of freedom; those of the first where there is no error at all."""
+    total = sum(square for square, _ in squares)
+    below = sum(square**2 / freedom for square, freedom in squares)
+    return math.sqrt(total), total**2 / below if below else squares[0][1]
+
+
 def seed_difference(runs: Sequence[StoredRun], baseline: StoredRun, measure: str) -> SeedDifference | None:
     """Of two seeds or more against the baseline. None with fewer, or with too few clusters for an error."""
     from scipy.special import stdtr, stdtrit
@@ -112,11 +120,10 @@ def seed_difference(runs: Sequence[StoredRun], baseline: StoredRun, measure: str
     estimates = [pair(run, baseline, measure, set(paired.items)).estimate or 0.0 for run in runs]
     count = len(estimates)
     variance = sum((each - error.mean) ** 2 for each in estimates) / (count - 1) / count
-    total = error.standard_error**2 + variance
+    total, freedom = combined_error([(error.standard_error**2, error.freedom), (variance, count - 1)])
     if total == 0.0:
         return None
-    freedom = total**2 / (error.standard_error**4 / error.freedom + variance**2 / (count - 1))
-    half = float(stdtrit(freedom, (1 + LEVEL) / 2)) * math.sqrt(total)
-    p_value = 2 * float(stdtr(freedom, -abs(error.mean) / math.sqrt(total)))
+    half = float(stdtrit(freedom, (1 + LEVEL) / 2)) * total
+    p_value = 2 * float(stdtr(freedom, -abs(error.mean) / total))
     interval = Interval(error.mean - half, error.mean + half)
     return SeedDifference(error.mean, interval, error.standard_error, math.sqrt(variance), freedom, p_value, estimates)

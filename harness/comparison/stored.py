@@ -130,7 +130,7 @@ class StoredRun:
         """Of each item."""
         return {item: number for number, item in enumerate(self.items)}
 
-    @property
+    @cached_property
     def item_set(self) -> str:
         """The same for two runs over the same items."""
         return digest_of(sorted(self.items))

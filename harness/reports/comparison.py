@@ -11,7 +11,7 @@ from harness.comparison.causes import Causes
 from harness.comparison.multiverse import Multiverse, Stability
 from harness.comparison.verdicts import Verdict
 from harness.files import JsonObject
-from harness.reports.grids import abstention_grid, kind_grid, measure_grid
+from harness.reports.grids import kind_sections, measure_grid
 from harness.reports.leaderboard import seed_note, trivial_note
 from harness.reports.page import Grid, Section
 from harness.reports.wording import count_text, difference_text, p_text, sentence
@@ -31,14 +31,7 @@ def comparison_sections(table: Table, wide: bool = False) -> list[Section]:
     sections = [Section(grid=measure_grid(table, wide), after=notes)]
     if (beside := _beside(table)) is not None:
         sections.append(Section("The same difference, seen otherwise", grid=beside, after=[_BESIDE]))
-    sections += [
-        Section(f"{name.capitalize()} by kind of question", grid=kinds)
-        for name in table.criteria
-        if (kinds := kind_grid(table, name)) is not None
-    ]
-    if (abstained := abstention_grid(table)) is not None:
-        sections.append(Section("Abstention", grid=abstained))
-    return sections
+    return [*sections, *kind_sections(table)]
 
 
 _BESIDE = (

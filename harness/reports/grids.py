@@ -10,10 +10,10 @@ from harness.comparison.kinds import abstention, by_kind
 from harness.comparison.verdicts import Verdict
 from harness.digests import short
 from harness.measures import CLEAN, measure_of
-from harness.reports.page import Grid
+from harness.reports.page import Grid, Section
 from harness.reports.wording import difference_text, interval_text, p_text, short_verdict
 
-__all__ = ["abstention_grid", "kind_grid", "measure_grid"]
+__all__ = ["kind_sections", "measure_grid"]
 
 
 class _Column(NamedTuple):
@@ -136,7 +136,19 @@ def _scored(row: Row, criteria: Sequence[str]) -> str:
     return str(total) if least == total else f"{least}/{total}"
 
 
-def kind_grid(table: Table, name: str) -> Grid | None:
+def kind_sections(table: Table, level: int = 2) -> list[Section]:
+    """Δ by kind of question for each criterion, and abstention, where there is something to show."""
+    sections = [
+        Section(f"{name.capitalize()} by kind of question", grid=grid, level=level)
+        for name in table.criteria
+        if (grid := _kind_grid(table, name)) is not None
+    ]
+    if (grid := _abstention_grid(table)) is not None:
+        sections.append(Section("Abstention", grid=grid, level=level))
+    return sections
+
+
+def _kind_grid(table: Table, name: str) -> Grid | None:
     """Δ by kind of question, each with its own interval; None for questions of one kind."""
     rows = [
         [
@@ -157,7 +169,7 @@ def kind_grid(table: Table, name: str) -> Grid | None:
     return Grid(["model", "arm", "kind", "n", name, "baseline", "Δ"], rows, 3) if rows else None
 
 
-def abstention_grid(table: Table) -> Grid | None:
+def _abstention_grid(table: Table) -> Grid | None:
     """How often answers abstain, how often they should; None where neither ever happens."""
     found = [(row, each) for row in table.rows if (each := abstention(row.run)) is not None and each.should + each.does]
     percent = measure_of("abstained").text

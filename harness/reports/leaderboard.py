@@ -18,7 +18,7 @@ from harness.errors import HarnessError
 from harness.evaluation.trivial import TRIVIAL
 from harness.files import JsonObject
 from harness.measures import measure_of
-from harness.reports.grids import abstention_grid, kind_grid, measure_grid
+from harness.reports.grids import kind_sections, measure_grid
 from harness.reports.page import Page, Section
 from harness.reports.wording import (
     apart_text,
@@ -103,7 +103,7 @@ def _sections(table: Table, card: JsonObject | None, wide: bool) -> list[Section
     before = [*apart, *(["\n".join(verdicts)] if verdicts else [])]
     after = [note for note in (_broken_note(table), seed_note(table), trivial_note(table)) if note]
     sections = [Section(_heading(table, card), before, measure_grid(table, wide), after)]
-    return [*sections, *_kind_sections(table)] if wide else sections
+    return [*sections, *kind_sections(table, level=3)] if wide else sections
 
 
 def _told(row: Row, table: Table, wide: bool) -> list[Difference]:
@@ -223,14 +223,3 @@ def _provenance(runs: Sequence[StoredRun]) -> str:
 def _code(text: str) -> str:
     """Text within a code span."""
     return " ".join(text.replace("`", "'").split())
-
-
-def _kind_sections(table: Table) -> list[Section]:
-    sections = [
-        Section(f"{name.capitalize()} by kind of question", grid=grid, level=3)
-        for name in table.criteria
-        if (grid := kind_grid(table, name)) is not None
-    ]
-    if (grid := abstention_grid(table)) is not None:
-        sections.append(Section("Abstention", grid=grid, level=3))
-    return sections

@@ -97,10 +97,6 @@ def _beside_trivial(row: Row, difference: Difference) -> str:
 
 def apart_text(apart: Sequence[Unlike], limit: int = 4) -> str:
     """`decoding.max_gen_toks is 2 here and 64 there`, the first few."""
-    shown = [f"{each.name} is {_value(each.value)} and {_value(each.other)}" for each in apart[:limit]]
+    shown = [each.text for each in apart[:limit]]
     more = f", and {len(apart) - limit} more" if len(apart) > limit else ""
     return "; ".join(shown) + more
-
-
-def _value(value: object) -> str:
-    return "not recorded" if value is None else str(value)
