@@ -13,7 +13,16 @@ from typing import Any
 
 from harness.errors import DataError
 
-__all__ = ["JsonObject", "json_lines", "parse_json", "read_json", "safe_name", "write_atomically", "write_json"]
+__all__ = [
+    "JsonObject",
+    "json_lines",
+    "numbered_rows",
+    "parse_json",
+    "read_json",
+    "safe_name",
+    "write_atomically",
+    "write_json",
+]
 
 JsonObject = dict[str, Any]
 """A JSON object as `json.loads` gives it. What reads one checks what it takes out."""
@@ -67,3 +76,26 @@ def json_lines(path: Path) -> Iterator[JsonObject]:
             if not isinstance(value, dict):
                 raise ValueError(f"line {number} is not a JSON object")
             yield value
+
+
+def numbered_rows(path: Path, problems: list[str]) -> Iterator[tuple[int, JsonObject]]:
+    """The objects of a JSON-lines file by the numbers of their lines, for a file that people write: a line that is no
+    object goes to `problems`, an empty one is passed over. Raises `DataError` for a file that is not text."""
+    try:
+        with path.open(encoding="utf-8-sig") as stream:  # some editors put a mark in front
+            for number, line in enumerate(stream, start=1):
+                if not line.strip():
+                    continue
+                try:
+                    row = parse_json(line)
+                except ValueError as error:
+                    problems.append(f"{path}:{number}: is not valid JSON ({error})")
+                    continue
+                if isinstance(row, dict):
+                    yield number, row
+                else:
+                    problems.append(f"{path}:{number}: is not a JSON object")
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: is not UTF-8 text ({error}); write it in UTF-8") from error

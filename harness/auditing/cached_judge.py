@@ -7,9 +7,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from harness.evaluation.scoring import JudgeInput, judge_run
+from harness.evaluation.scoring import JudgeInput, finished, judge_run
 from harness.interfaces import Judge, Progress
-from harness.records import Answer, Passage, Question, Score, StopReason
+from harness.records import Passage, Question, Score
 from harness.statistics import mean
 from harness.store import Store
 
@@ -49,7 +49,7 @@ class CachedJudge:
             targets=[case.question.references[0] for case in cases],
             questions=[replace(case.question, id=case.id) for case in cases],
             passages=[case.passages for case in cases],
-            answers=[Answer(case.id, case.answer, StopReason.EOS, 0, 0) for case in cases],
+            answers=[finished(case.answer) for case in cases],
         )
         scores = judge_run(judged, self.judge, self._store, self._progress, criteria)
         return {

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.comparison.pairing import Paired, pair
 from harness.comparison.stored import StoredRun
 from harness.errors import DataError, UsageError
-from harness.files import JsonObject, parse_json
+from harness.files import numbered_rows
 from harness.statistics import Corrected, corrected_difference, transport_gap
 
 __all__ = ["Anchored", "Labels", "anchored", "read_labels"]
@@ -54,7 +54,7 @@ def read_labels(path: Path) -> Labels:
         raise UsageError(f"--labels {path}: there is no such file")
     problems: list[str] = []
     values: dict[tuple[str, str], float] = {}
-    for number, row in _rows(path, problems):
+    for number, row in numbered_rows(path, problems):
         question, model, score = (row.get(key) for key in ("question_id", "model", "score"))
         if not isinstance(question, str) or not isinstance(model, str):
             problems.append(f"{path}:{number}: question_id and model: must be text")
@@ -67,24 +67,6 @@ def read_labels(path: Path) -> Labels:
     if problems or not values:
         raise DataError.of(problems or [f"{path}: holds no label"])
     return Labels(path, values)
-
-
-def _rows(path: Path, problems: list[str]) -> Iterator[tuple[int, JsonObject]]:
-    """The objects of the file by their lines; a line that is none goes to the problems."""
-    try:
-        with path.open(encoding="utf-8") as stream:
-            for number, line in enumerate(stream, start=1):
-                try:
-                    row = parse_json(line)
-                except ValueError as error:
-                    problems.append(f"{path}:{number}: is not valid JSON ({error})")
-                    continue
-                if isinstance(row, dict):
-                    yield number, row
-                else:
-                    problems.append(f"{path}:{number}: is not a JSON object")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: is not UTF-8 text ({error})") from error
 
 
 def anchored(run: StoredRun, baseline: StoredRun, measure: str, labels: Labels) -> Anchored:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from harness.digests import digest_of
@@ -13,7 +13,7 @@ from harness.evaluation import stages
 from harness.evaluation.aggregates import aggregate, answers_overview, leakage_overview, unscored_overview
 from harness.evaluation.folder import Run, RunDocuments, folder_of, read_run, write_run
 from harness.evaluation.samples import Sample, leakage_values, measure
-from harness.evaluation.scoring import JudgeInput, judge_run, target_of
+from harness.evaluation.scoring import JudgeInput, judge_run, target_of, with_few_references
 from harness.evaluation.trivial import trivial_means
 from harness.files import JsonObject
 from harness.fitting import FittedPrompt
@@ -58,7 +58,7 @@ class Answered:
     seconds: float
 
     def judge_input(self, plan: TaskPlan) -> JudgeInput:
-        targets = [target_of(plan, question) for question in self.questions]
+        targets = [target_of(plan.doc_to_target, question) for question in self.questions]
         return JudgeInput(targets, self.questions, self.passages, self.answers)
 
 
@@ -180,19 +180,13 @@ def answer_questions(parts: Parts, store: Store, progress: Progress) -> Answered
             f"{parts.adapter.window} tokens of {parts.adapter.name}; lower it (--gen_kwargs max_gen_toks=…)"
         )
     everything = parts.source.questions(plan.split)
-    questions = [_with_few_references(plan, question) for question in everything[: plan.limit]]
+    questions = [with_few_references(question, plan.max_references) for question in everything[: plan.limit]]
     passages = stages.retrieve(plan, questions, parts.retriever, store, progress)
     prompts = stages.fit(plan, questions, passages, parts.adapter, store, progress)
     if too_long := sum(not prompt.fits for prompt in prompts):
         progress.note(f"{too_long} of {len(prompts)} prompts do not fit the window even without passages: unscored")
     answers = stages.answer(plan, prompts, parts.adapter, store, progress)
     return Answered(questions, len(everything), passages, prompts, answers, time.time() - started)
-
-
-def _with_few_references(plan: TaskPlan, question: Question) -> Question:
-    if plan.max_references is None or len(question.references) <= plan.max_references:
-        return question
-    return replace(question, references=question.references[: plan.max_references])
 
 
 def judge_answers(parts: Parts, answered: Answered, context: Context) -> Run:

@@ -14,11 +14,19 @@ from harness.digests import digest_of
 from harness.evaluation.stages import Record, Stage, complete, planned_size
 from harness.interfaces import Judge, Panel, Progress, SingleJudge
 from harness.prompts import render
-from harness.records import Answer, JudgeItem, Passage, Question, Score, StopReason, TaskPlan
+from harness.records import Answer, JudgeItem, Passage, Question, Score, StopReason
 from harness.statistics import mean
 from harness.store import Store
 
-__all__ = ["JudgeInput", "judge_run", "judge_together", "key_of_score", "target_of"]
+__all__ = [
+    "JudgeInput",
+    "finished",
+    "judge_run",
+    "judge_together",
+    "key_of_score",
+    "target_of",
+    "with_few_references",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +52,21 @@ def key_of_score(judge: Judge, item: JudgeItem) -> str:
     )
 
 
-def target_of(plan: TaskPlan, question: Question) -> str:
-    """The one reference that the judge sees and that samples show."""
-    return render(plan.doc_to_target, references=question.references, question=question.text, doc=question.row)
+def target_of(doc_to_target: str, question: Question) -> str:
+    """The one reference that the judge sees and that samples show, by the task's template."""
+    return render(doc_to_target, references=question.references, question=question.text, doc=question.row)
+
+
+def with_few_references(question: Question, most: int | None) -> Question:
+    """The question with the first `most` of its references; None: all."""
+    if most is None or len(question.references) <= most:
+        return question
+    return replace(question, references=question.references[:most])
+
+
+def finished(text: str) -> Answer:
+    """An answer that no model of a run gave."""
+    return Answer("", text, StopReason.EOS, 0, 0)
 
 
 def judge_run(

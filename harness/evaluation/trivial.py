@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from harness.evaluation.samples import item_scores
-from harness.evaluation.scoring import JudgeInput, judge_run
+from harness.evaluation.scoring import JudgeInput, finished, judge_run
 from harness.interfaces import Judge, Progress
 from harness.metrics.answers import ANSWER_METRICS
-from harness.records import Answer, StopReason, TaskPlan
+from harness.records import TaskPlan
 from harness.statistics import mean
 from harness.store import Store
 
@@ -51,7 +51,7 @@ def _means(
         for text, question in zip(texts, judged.questions, strict=True)
     ]
     if not judge.asks_model:
-        answers = [Answer("", text, StopReason.EOS, 0, 0) for text in texts]
+        answers = [finished(text) for text in texts]
         scores = judge_run(
             JudgeInput(judged.targets, judged.questions, judged.passages, answers), judge, store, progress
         )
