@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         leaderboard,
         load_run,
         rejudge,
+        score,
         study,
         write_judge_steps,
     )
@@ -41,6 +42,7 @@ __all__ = [
     "leaderboard",
     "load_run",
     "rejudge",
+    "score",
     "study",
     "write_judge_steps",
 ]

@@ -14,6 +14,7 @@ from typing import Protocol
 from harness.digests import digest_of
 from harness.errors import HarnessError
 from harness.evaluation.adaptive import settled_repeats
+from harness.evaluation.external import ScoredAnswers
 from harness.evaluation.folder import Run
 from harness.evaluation.run import Answered, Context, answer_questions, judge_answers
 from harness.evaluation.scoring import judge_together
@@ -187,12 +188,12 @@ def _conclude(parts: Parts, answered: Answered, context: Context) -> Run:
     return run
 
 
-def note_broken_judge(run: Run, progress: Progress) -> None:
+def note_broken_judge(scored: Run | ScoredAnswers, progress: Progress) -> None:
     """A line when the judge left more unscored than its entry allows."""
-    if run.judge_is_broken:
-        reasons = "; ".join(f"{count} × {reason}" for reason, count in run.unscored["reasons"].items())
-        share = f"{run.unscored['unscored']} of {run.unscored['scores']}"
-        progress.note(f"the judge {run.judge} left {share} scores open: {reasons}")
+    if scored.judge_is_broken:
+        reasons = "; ".join(f"{count} × {reason}" for reason, count in scored.unscored["reasons"].items())
+        share = f"{scored.unscored['unscored']} of {scored.unscored['scores']}"
+        progress.note(f"the judge {scored.judge} left {share} scores open: {reasons}")
 
 
 def _with_fewer_repeats(

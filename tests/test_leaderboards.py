@@ -239,7 +239,7 @@ def test_a_card_of_another_version_of_the_judge_is_noted_where_it_scored_some_ru
         "repeats": 1,
         "verdict": {"passed": False, "thresholds": [{"what": "it guesses", "passed": False}]},
     }
-    note = "The card is of another version of the judge than scored some of these runs."
+    note = "The card is of another version of the judge than gave some of these scores."
     its_own, anothers = compact("base", [1, 1, 3, 5]), compact("tuned", [3, 1, 5, None], judge_id="other")
     assert note not in render(ENTRY, ["animals"], [its_own], card)
     page = render(ENTRY, ["animals"], [its_own, anothers], card)

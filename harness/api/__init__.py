@@ -7,6 +7,7 @@ from harness.api.boards import leaderboard
 from harness.api.comparing import compare
 from harness.api.judges import audit, fit_judge, write_judge_steps
 from harness.api.runs import RunsFailed, evaluate, load_run, rejudge
+from harness.api.scoring import score
 from harness.api.studying import study
 from harness.api.training import finetune
 
@@ -20,6 +21,7 @@ __all__ = [
     "leaderboard",
     "load_run",
     "rejudge",
+    "score",
     "study",
     "write_judge_steps",
 ]

@@ -112,7 +112,7 @@ def _text(catalog: Catalog, name: str, form: str, wide: bool) -> str:
         return model_index(
             tables, {task: (t.task_alias or task, t.dataset_path or task) for task, t in data_sets.items()}
         )
-    page = leaderboard_page(entry, tables, _card(catalog, catalog.judge(entry.judge)), wide)
+    page = leaderboard_page(entry, tables, card_of(catalog, catalog.judge(entry.judge)), wide)
     return html(page) if form == "html" else markdown(page)
 
 
@@ -121,11 +121,13 @@ def beside(entry_file: Path, folder: str, instead: Path) -> Path:
     return instead if entry_file.parent.parent.name == "_catalog" else entry_file.parent / folder
 
 
-def _card(catalog: Catalog, entry: JudgeEntry) -> JsonObject | None:
+def card_of(catalog: Catalog, entry: JudgeEntry) -> JsonObject | None:
     """The judge's card, its verdict by the entry's thresholds of today; None where nobody has audited it. It is
     beside the entry, or, of an installed copy, where `harness audit` writes it."""
-    shipped = catalog.path_of("judge", entry.judge).parent / "cards" / f"{entry.judge}.json"
-    path = next((p for p in (Path("judges/cards") / shipped.name, shipped) if p.is_file()), None)
+    file = f"{entry.judge}.json"
+    entry_file = catalog.files("judges").get(entry.judge)  # None: of an entry that was given by its path
+    beside_entry = [] if entry_file is None else [entry_file.parent / "cards" / file]
+    path = next((p for p in (Path("judges/cards") / file, *beside_entry) if p.is_file()), None)
     if path is None:
         return None
     remedy = f"write it again: harness audit {entry.judge}"

@@ -100,7 +100,7 @@ def evaluate(
             arm=arm,
             limit=None if limit is None else checked_limit(limit, limit),
             seed=seed,
-            data=_data_of(data, task.task, of_several=len(entries) > 1),
+            data=data_of(data, task.task, of_several=len(entries) > 1),
             decoding=_decoding(task, gen_kwargs or {}),
             device=device,
             batch_size=batch_size,
@@ -166,7 +166,7 @@ def arms_of(names: Sequence[str]) -> list[Arm]:
     return [Arm(name) for name in names]
 
 
-def _data_of(data: PathLike | None, task: str, of_several: bool) -> str | None:
+def data_of(data: PathLike | None, task: str, of_several: bool) -> str | None:
     """The pack of a task: the folder itself for the one task of a call, folder/TASK where there are several."""
     if data is None:
         return None

@@ -8,6 +8,7 @@
     run         the two halves of a run: answers, then scores and the folder
     folder      the one writer and the one reader of run folders
     rejudging   a finished run under another judge
+    external    answers of any system, scored as a run's are
     host        what differs from machine to machine
 
 Knows neither YAML nor which classes it holds.
