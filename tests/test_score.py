@@ -16,6 +16,7 @@ from harness.evaluation.external import Needs, read_answers, score_answers
 from harness.judging.panel import PanelJudge
 from harness.judging.scripted import ScriptedJudge
 from harness.records import JudgeItem, Score
+from harness.reports.scored import scored_table
 from harness.sources.telecom.source import TelecomWorld
 from harness.store import Store
 from tests.conftest import Finished, Silent, write_entries
@@ -159,6 +160,25 @@ def test_the_intervals_unit_is_the_tasks_cluster_where_it_has_one(store: Store, 
     assert score_answers(together, judge, store, progress).measures["accuracy"].interval is None
 
 
+@pytest.mark.parametrize(
+    ("passed", "of", "said"),
+    [
+        (True, {}, "The judge marks passes its card. Not measured there: people."),
+        (False, {}, "The judge marks **fails** its card (it guesses): these scores are not to be trusted."),
+        (True, {"judge_id": "another"}, "The card is of another version of the judge than gave some of these scores."),
+        (True, {"repeats": 10}, "The card is of 10 repeats a score; some scores here have 1."),
+    ],
+)
+def test_below_the_table_stands_what_the_judges_card_says(
+    store: Store, progress: Silent, passed: bool, of: dict[str, Any], said: str
+) -> None:
+    scored = score_answers(read_answers(ROWS, NEEDS), ScriptedJudge(["3"], name="marks"), store, progress)
+    thresholds = [{"what": "it guesses", "passed": passed}]
+    verdict = {"passed": passed, "thresholds": thresholds, "unmeasured": ["people"], "blind_to": []}
+    card = {"judge_id": scored.judge_id, "repeats": 1, "verdict": verdict, **of}
+    assert said in scored_table(scored, card).splitlines()[-1]
+
+
 # ---- what is not computed twice -------------------------------------------------------------------------------------
 
 
@@ -195,14 +215,15 @@ class Failing(ScriptedJudge):
             yield score
 
 
-def test_what_was_scored_before_a_failure_is_kept(store: Store, progress: Silent) -> None:
+def test_what_was_scored_before_a_failure_is_kept(tmp_path: Path, store: Store, progress: Silent) -> None:
     with pytest.raises(HarnessError, match="the server is away"):
         score_answers(read_answers(ROWS, NEEDS), Failing(3), store, progress)
     whole = ScriptedJudge(["1", "3", "5"])
     resumed = score_answers(read_answers(ROWS, NEEDS), whole, store, progress)
     assert len(whole.judged) == 8 - 3
-    assert len(resumed) == 4
     assert progress.stages[-1] == ("judge", 8, 3)
+    with Store(tmp_path / "undisturbed.sqlite") as other:
+        assert resumed == score_answers(read_answers(ROWS, NEEDS), whole, other, progress)
 
 
 def test_an_answer_that_a_run_has_scored_is_not_scored_again(
@@ -277,7 +298,7 @@ def test_rows_at_hand_are_named_by_number(entries: Path) -> None:
         "row 2: answer: is missing; give text (it may be empty)",
         "row 2: question: is missing; give text",
         "row 2: references: is missing; give a list of texts with at least one",
-        "row 3: is a int; give a dictionary",
+        "row 3: is of the type int; give a dictionary",
     )
 
 

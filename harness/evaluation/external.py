@@ -117,7 +117,7 @@ def _placed(
         if isinstance(row, Mapping):
             yield f"row {number}", row
         else:
-            problems.append(f"row {number}: is a {type(row).__name__}; give a dictionary")
+            problems.append(f"row {number}: is of the type {type(row).__name__}; give a dictionary")
 
 
 def _repeated(places: Mapping[str, Sequence[str]]) -> str:
