@@ -21,6 +21,7 @@ from tests.standin_hub import StandInHub, serve
 from tests.tiny import make_lora, make_model
 
 BIOASQ = "rag-datasets/rag-mini-bioasq"
+BIOASQ_COMMIT = "224a87f64a5c3a720b5bc627cf760f543b2f1e79"
 QASPER = "allenai/qasper"
 QASPER_COMMIT = "06806e4608976fc2fac0a090ac425d5b2b29caf4"
 NQ = "google-research-datasets/natural_questions"
@@ -42,7 +43,7 @@ def repositories(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def hub(repositories: Path) -> Iterator[StandInHub]:
     with serve(repositories) as running:
-        running.commits = {QASPER: QASPER_COMMIT, NQ: NQ_COMMIT, MISTRAL: MISTRAL_COMMIT}
+        running.commits = {BIOASQ: BIOASQ_COMMIT, QASPER: QASPER_COMMIT, NQ: NQ_COMMIT, MISTRAL: MISTRAL_COMMIT}
         yield running
 
 
@@ -154,7 +155,7 @@ def test_a_second_run_asks_the_hub_nothing_even_when_it_is_dead(run: Run, hub: S
 def test_offline_works_from_the_cache_and_says_so_where_it_cannot(run: Run) -> None:
     done = run("eval", "--task", "bioasq", "--model", "parrot", HF_HUB_OFFLINE="1")
     assert only(done) == (
-        f"{BIOASQ}@refs/convert/parquet is not in the local cache and HF_HUB_OFFLINE is set; fetch it on a connected "
+        f"{BIOASQ}@{BIOASQ_COMMIT[:8]} is not in the local cache and HF_HUB_OFFLINE is set; fetch it on a connected "
         "machine (`harness fetch`), or unset HF_HUB_OFFLINE"
     )
     assert run("eval", "--task", "bioasq", "--model", "parrot").returncode == 0
@@ -188,7 +189,7 @@ def test_what_the_user_sees_when_the_hub_misbehaves(
 ) -> None:
     hub.trouble = {where: trouble}
     line = only(run("eval", "--task", "bioasq", "--model", "parrot"))
-    assert line.startswith(f"{BIOASQ}@refs/convert/parquet")
+    assert line.startswith(f"{BIOASQ}@{BIOASQ_COMMIT[:8]}")
     assert said in line
 
 
