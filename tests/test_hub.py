@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 import yaml
 
+from harness.sources.hub.readers import READERS
 from tests.conftest import JUDGE, MODEL, REPOSITORY, write_entries
-from tests.hub_rows import write_bioasq, write_nq, write_qasper
+from tests.hub_rows import NOTHING, Span, nq_row, write_bioasq, write_nq, write_qasper
 from tests.standin_hub import StandInHub, serve
 from tests.tiny import make_lora, make_model
 
@@ -129,14 +130,48 @@ def test_qasper_is_read_from_its_parquet_conversion(run: Run, tmp_path: Path) ->
 def test_natural_questions_pages_answers_and_what_is_left_out(run: Run, tmp_path: Path) -> None:
     done = run("eval", "--task", "nq", "--model", "parrot")
     assert done.returncode == 0, done.stderr
-    assert "14 documents, 21 questions; left out: 7 unanswerable questions, 7 repeated pages" in done.stderr
+    assert (
+        "14 documents, 21 questions; left out: 7 unanswerable questions, 7 questions that one annotator answered, "
+        "7 repeated pages" in done.stderr
+    )
     pack = packs(tmp_path)["natural-questions"]
     text = rows(pack, "corpus.jsonl")[0]["text"]
     assert text == 'The Otter\n\nSea otters (of the sea) eat urchins, clams and "worms".\n\nThey don\'t fly.\n\nShard0'
     short, long, yes_no = rows(pack, "qa.jsonl")[:3]
-    assert (short["answers"], short["type"]) == (["urchins"], "short")
+    assert (short["answers"], short["type"]) == (["urchins, clams", "urchins"], "short")  # two votes and one
     assert (long["answers"], long["type"]) == (['Sea otters (of the sea) eat urchins, clams and "worms".'], "long")
     assert (yes_no["answers"], yes_no["type"]) == (["No"], "yesno")
+    assert yes_no["evidence"] == long["answers"]  # yes or no counts although a long answer is there too
+
+
+ANIMALS = ["<P>", "Otters", "and", "rats", "swim", ".", "</P>", "<P>", "Cats", "do", "n't", ".", "</P>"]
+OTTERS, RATS, SWIMMERS, CATS = (1, 2), (3, 4), (0, 7), (7, 13)
+
+
+@pytest.mark.parametrize(
+    ("long", "short", "yes_no", "answers", "kind"),
+    [
+        ([SWIMMERS, *[NOTHING] * 4], [[OTTERS], *[[]] * 4], [-1] * 5, None, ""),  # one short answer alone
+        ([SWIMMERS, *[NOTHING] * 4], [[]] * 5, [-1] * 5, None, ""),  # one long answer alone
+        ([SWIMMERS] * 2 + [NOTHING] * 3, [[OTTERS], *[[]] * 4], [-1] * 5, ["Otters and rats swim."], "long"),
+        ([CATS, SWIMMERS, SWIMMERS] + [NOTHING] * 2, [[]] * 5, [-1] * 5,
+         ["Otters and rats swim.", "Cats don't."], "long"),  # the one with more votes first
+        ([SWIMMERS] * 5, [[]] * 5, [1, -1, -1, -1, -1], ["Otters and rats swim."], "long"),  # one yes alone
+        ([SWIMMERS] * 5, [[]] * 5, [1, 0, 0, -1, -1], ["No", "Yes"], "yesno"),  # contradicting ones are both kept
+        ([SWIMMERS] * 2 + [NOTHING] * 3, [[OTTERS], *[[]] * 4], [-1, 1, -1, -1, -1], ["Otters", "Yes"], "short"),
+        ([SWIMMERS] * 2 + [NOTHING] * 3, [[OTTERS, RATS], [RATS], *[[]] * 3], [-1] * 5, ["rats", "Otters"], "short"),
+    ],
+)  # fmt: skip
+def test_an_answer_of_natural_questions_needs_two_of_its_five_annotators(
+    long: list[Span], short: list[list[Span]], yes_no: list[int], answers: list[str] | None, kind: str
+) -> None:
+    put: list[dict[str, Any]] = []
+    row = nq_row("1", ANIMALS, "who swims", long, short, yes_no)
+    left_out = READERS["natural-questions"].read(
+        lambda part: [row], lambda what, row: put.append(row) if what == "question" else None
+    )
+    assert [(each["answers"], each["type"]) for each in put] == ([] if answers is None else [(answers, kind)])
+    assert left_out["questions that one annotator answered"] == (answers is None)
 
 
 def test_a_second_run_asks_the_hub_nothing_even_when_it_is_dead(run: Run, hub: StandInHub) -> None:
