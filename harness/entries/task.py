@@ -146,6 +146,8 @@ class TaskEntry(Part):
     """The one reference that a judge sees."""
     doc_to_cluster: template("doc_to_cluster") = "{{ doc.id }}"  # type: ignore[valid-type]
     """What makes items dependent: items with the same text here are resampled together."""
+    clusters: Literal["doc_to_cluster", "gold_documents"] = "doc_to_cluster"
+    """`gold_documents`: items that share a gold document, directly or through others, are resampled together too."""
     max_references: Positive | None = None
     """How many references metrics compare with, the first ones; default: all."""
     generation_kwargs: DecodingEntry = DecodingEntry()
