@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
+from harness.entries.catalog import Catalog
 from harness.sources.hub.readers import READERS
 from tests.conftest import JUDGE, MODEL, REPOSITORY, write_entries
 from tests.hub_rows import NOTHING, Span, nq_row, write_bioasq, write_nq, write_qasper
@@ -122,6 +123,10 @@ def test_qasper_is_read_from_its_parquet_conversion(run: Run, tmp_path: Path) ->
         ("What is the score?", ("Three.",), "freeform"),
         ("Who paid?", ("Unanswerable",), "unanswerable"),
     }
+    assert Catalog().task("qasper-abstain").abstention == "Unanswerable"  # as the references of such questions say it
+    (results,) = (tmp_path / "results").rglob("results_*.json")
+    always = json.loads(results.read_text())["harness"]["trivial"]["always_abstain"]
+    assert always["exact_match"] == 0.25  # one of a test paper's four questions is unanswerable
     (samples,) = (tmp_path / "results").rglob("samples_*.jsonl")
     spans = [json.loads(line).get("span_recall@5") for line in samples.read_text().splitlines()]
     assert sorted(value for value in spans if value is not None) == [1.0] * 3  # one question a test paper has evidence

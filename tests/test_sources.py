@@ -178,6 +178,8 @@ def test_real_packs_are_read_whole(name: str, splits: tuple[str, str], evaluated
     if name == "qasper":
         with_evidence = [q for q in source.questions("test") if q.row["evidence"]]
         assert all(q.gold_spans for q in with_evidence)
+        unanswerable = [q.references for q in source.questions("test") if not q.answerable]
+        assert (len(unanswerable), set(unanswerable)) == (79, {(Catalog().task("qasper-abstain").abstention,)})
 
 
 # ---- clusters by shared documents -----------------------------------------------------------------------------------

@@ -81,7 +81,7 @@ class RunSpec(Part):
             alias=entry.task_alias or entry.task,
             version=entry.metadata.version,
             split=entry.test_split,
-            doc_to_text=entry.doc_to_text,
+            doc_to_text=entry.prompt_template,
             doc_to_target=entry.doc_to_target,
             system_instruction=entry.system_instruction,
             within_document=entry.retrieval.scope == "document",
