@@ -31,6 +31,7 @@ class Place(NamedTuple):
 PLACES = {
     "doc_to_text": Place(frozenset({"question", "passages", "doc", "abstention"}), frozenset({"question", "passages"})),
     "doc_to_target": Place(frozenset({"references", "question", "doc"}), frozenset()),
+    "deviation": Place(frozenset({"documents", "all_documents", "questions", "pool"}), frozenset()),
     "doc_to_cluster": Place(frozenset({"question", "doc"}), frozenset()),
     "judge_prompt": Place(
         frozenset({"question", "reference", "answer", "passages", "criterion", "scale"}),

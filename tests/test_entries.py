@@ -92,6 +92,13 @@ def test_a_preset_slot_is_text_whatever_it_holds() -> None:
     assert render(preset("{{ abstention }}!", "abstention", 'Say "no" {{ x }}\\')) == 'Say "no" {{ x }}\\!'
 
 
+def test_a_deviation_may_use_counts_alone(tmp_path: Path) -> None:
+    broken = TASK + 'deviations: ["{{ documents }} of 9.", "{{ papers }} papers."]\n'
+    (line,) = mistakes(tmp_path, tasks__animals=broken, judges__marks=JUDGE)
+    assert "deviations[1]: uses the slot {{ papers }}, which does not exist here" in line
+    assert line.endswith("available: all_documents, documents, pool, questions")
+
+
 def test_a_template_that_does_not_parse_says_where() -> None:
     assert problems_of("line\n{{ question", "doc_to_text")[0].startswith("not a Jinja2 template (line 2)")
 

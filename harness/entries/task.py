@@ -158,6 +158,8 @@ class TaskEntry(Part):
     metric_list: Annotated[list[MetricEntry], Field(min_length=1)]
     judge: Name
     finetune: FinetuneEntry = FinetuneEntry()
+    deviations: list[template("deviation")] = []  # type: ignore[valid-type]
+    """Sentences on where the task differs from what it reproduces; counts of the data are slots."""
     licence: str
     citation: str
     metadata: Metadata
