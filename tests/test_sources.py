@@ -33,6 +33,12 @@ def test_a_pack_gives_documents_and_questions(pack: Path) -> None:
     assert (question.references, question.gold_document_ids, question.cluster) == (("a dam",), ("d2",), "d2")
 
 
+def test_every_distinct_answer_is_a_reference_contradicting_ones_too(tmp_path: Path) -> None:
+    row = {**QUESTIONS[0], "answers": ["Yes", "No", "Yes", "No, it is not."]}
+    (question,) = open_pack(write_pack(tmp_path, questions=[row])).questions("evaluation")
+    assert question.references == ("Yes", "No", "No, it is not.")
+
+
 def test_evidence_becomes_spans_of_the_gold_document(tmp_path: Path) -> None:
     row = {**QUESTIONS[0], "evidence": ["They eat urchins and clams.", "A figure's caption"]}
     source = open_pack(write_pack(tmp_path, questions=[row]))
@@ -179,6 +185,8 @@ def test_real_packs_are_read_whole(name: str, splits: tuple[str, str], evaluated
         with_evidence = [q for q in source.questions("test") if q.row["evidence"]]
         assert all(q.gold_spans for q in with_evidence)
         unanswerable = [q.references for q in source.questions("test") if not q.answerable]
+        yes_and_no = [q for q in source.questions("test") if {"Yes", "No"} <= set(q.references)]
+        assert len(yes_and_no) == 46
         assert (len(unanswerable), set(unanswerable)) == (79, {(Catalog().task("qasper-abstain").abstention,)})
 
 
