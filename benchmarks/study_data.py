@@ -43,6 +43,8 @@ def stored_texts(folder: Path, task: str) -> list[str]:
     lines = []
     for path in sorted(folder.glob(f"{task}-*.json")):
         run = StoredRun.from_json(json.loads(path.read_text(encoding="utf-8")), str(path))
+        if run.task != task:  # a variant, whose name begins with the task's
+            continue
         cut = [bool(value) for value in run.measures["truncated"]]
         loops = sum(bool(value) for value, is_cut in zip(run.measures["loops"], cut, strict=True) if is_cut)
         limit = run.settings["decoding.max_gen_toks"]
