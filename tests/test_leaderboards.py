@@ -322,6 +322,8 @@ def test_runs_that_were_stored_without_deviations_are_read(board: Harness, entri
     done = board("--output_path", "nothing-here")
     assert done.code == 0, done.err
     assert "Not as published" not in done.out
+    assert board().err.startswith("0 new or changed runs")  # and stay as they are
+    assert "deviations" not in kept.read_text()
 
 
 def test_it_is_regenerated_from_what_is_kept_alone(board: Harness, entries: Path) -> None:
