@@ -7,6 +7,7 @@ without rendering it, so that `harness validate` finds a missing slot before a r
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
@@ -17,7 +18,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from harness.errors import EntryError, near_names
 from harness.records import Message, Passage
 
-__all__ = ["PLACES", "Place", "chat", "problems_of", "render"]
+__all__ = ["PLACES", "Place", "chat", "preset", "problems_of", "render", "uses"]
 
 
 class Place(NamedTuple):
@@ -28,8 +29,9 @@ class Place(NamedTuple):
 
 
 PLACES = {
-    "doc_to_text": Place(frozenset({"question", "passages", "doc"}), frozenset({"question", "passages"})),
+    "doc_to_text": Place(frozenset({"question", "passages", "doc", "abstention"}), frozenset({"question", "passages"})),
     "doc_to_target": Place(frozenset({"references", "question", "doc"}), frozenset()),
+    "deviation": Place(frozenset({"documents", "all_documents", "questions", "pool"}), frozenset()),
     "doc_to_cluster": Place(frozenset({"question", "doc"}), frozenset()),
     "judge_prompt": Place(
         frozenset({"question", "reference", "answer", "passages", "criterion", "scale"}),
@@ -65,6 +67,16 @@ def problems_of(source: str, place: str) -> list[str]:
         f"must use the slot {{{{ {name} }}}}; without it the model never sees it" for name in sorted(needs - used)
     ]
     return unknown + missing
+
+
+def uses(source: str, slot: str) -> bool:
+    """Whether a template looks at a slot."""
+    return slot in meta.find_undeclared_variables(_ENVIRONMENT.parse(source))
+
+
+def preset(source: str, slot: str, value: str) -> str:
+    """The template with a value for one of its slots written into it."""
+    return f"{{% set {slot} = {json.dumps(value, ensure_ascii=False)} %}}\n{source}"
 
 
 def render(source: str, **slots: object) -> str:

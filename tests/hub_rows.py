@@ -251,7 +251,7 @@ def nq_row(
                 {
                     "start_token": [a for a, _ in spans], "end_token": [b for _, b in spans],
                     "start_byte": [a for a, _ in spans], "end_byte": [b for _, b in spans],
-                    "text": [" ".join(tokens[a:b]) for a, b in spans],
+                    "text": [" ".join(tokens[a:b]).replace(" ,", ",") for a, b in spans],  # as the page has it
                 }
                 for spans in short
             ],
@@ -267,24 +267,21 @@ PAGE = (
 
 
 def write_nq(folder: Path, shards: int = 7) -> None:
-    """A short, a long, a yes/no and an unanswerable question a shard; one page repeated."""
+    """In each shard a short answer, a long one, yes/no with a long one, one that a single annotator gave, and none; one
+    page repeated."""
     tokens = PAGE.split()
     paragraph = (tokens.index("<P>"), tokens.index("</P>") + 1)
-    urchins = (tokens.index("urchins"), tokens.index("urchins") + 1)
-    none = [NOTHING] * 5
+    urchins = tokens.index("urchins")
+    one, two = (urchins, urchins + 1), (urchins, urchins + 3)
+    none, no_short, neither = [NOTHING] * 5, [[]] * 5, [-1] * 5
     for shard in range(shards):
         own = [*tokens, "<P>", f"Shard{shard}", "</P>"]
+        eat = [[one], [two], [two], [], []]
         rows = [
-            nq_row(
-                f"{shard}1",
-                own,
-                "what do sea otters eat",
-                [paragraph, *none[1:]],
-                [[urchins], [], [], [], []],
-                [-1] * 5,
-            ),
-            nq_row(f"{shard}2", own, "what about otters", [paragraph, *none[1:]], [[]] * 5, [-1] * 5),
-            nq_row(f"{shard}3", [*own, "more"], "do otters fly", none, [[]] * 5, [-1, 0, -1, -1, -1]),
-            nq_row(f"{shard}4", own, "who knows", none, [[]] * 5, [-1] * 5),
+            nq_row(f"{shard}1", own, "what do sea otters eat", [paragraph] * 3 + none[3:], eat, neither),
+            nq_row(f"{shard}2", own, "what about otters", [paragraph] * 2 + none[2:], no_short, neither),
+            nq_row(f"{shard}3", [*own, "more"], "do otters fly", [paragraph] * 5, no_short, [-1, 0, -1, -1, 0]),
+            nq_row(f"{shard}4", own, "what flies", [paragraph, *none[1:]], [[one], *no_short[1:]], neither),
+            nq_row(f"{shard}5", own, "who knows", none, no_short, neither),
         ]
         write(folder / f"dev/validation-{shard:05d}-of-{shards:05d}.parquet", rows, NQ)

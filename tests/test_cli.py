@@ -113,6 +113,14 @@ def test_several_tasks_read_a_pack_each(harness: Harness, entries: Path, tmp_pat
     assert counts == {"animals": 4, "birds": 2}
 
 
+def test_a_variant_of_a_task_reads_the_pack_of_its_data_set(harness: Harness, entries: Path, tmp_path: Path) -> None:
+    write_entries(entries, tasks__again="include: animals.yaml\ntask: again\n")
+    write_pack(tmp_path / "packs" / "animals")  # of the data set nobody/animals
+    done = harness("eval", "--include_path", str(entries), "-t", "animals", "again", "-M", "parrot", "--data", "packs")
+    assert done.code == 0, done.err
+    assert len(list(Path("results").rglob("samples_again_*"))) == 1
+
+
 READER = """
 judge: reader
 description: Sees passages.

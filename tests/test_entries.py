@@ -14,7 +14,9 @@ from harness.entries.model import ScriptedModelEntry
 from harness.entries.task import HubEntry
 from harness.entries.yaml import merge, read_entry
 from harness.errors import EntryError, UnknownEntry, UsageError
-from harness.prompts import problems_of, render
+from harness.judging.facts import abstains
+from harness.prompts import chat, preset, problems_of, render
+from harness.records import Passage
 from tests.conftest import JUDGE, MODEL, TASK, write_entries
 
 
@@ -60,6 +62,41 @@ def test_a_missing_and_an_unknown_slot_are_named(tmp_path: Path) -> None:
     (unknown, missing) = mistakes(tmp_path, tasks__animals=broken, judges__marks=JUDGE)
     assert "doc_to_text: uses the slot {{ questoin }}, which does not exist here; near it: question" in unknown
     assert "doc_to_text: must use the slot {{ question }}" in missing
+
+
+def test_an_abstention_that_the_prompt_does_not_tell_is_refused(tmp_path: Path) -> None:
+    (line,) = mistakes(tmp_path, tasks__animals=TASK + "abstention: Nothing\n", judges__marks=JUDGE)
+    assert line.endswith("abstention: doc_to_text does not use {{ abstention }}, so the model is never told")
+
+
+def test_qasper_abstain_is_qasper_with_one_more_sentence() -> None:
+    plain, told = Catalog().task("qasper"), Catalog().task("qasper-abstain")
+    own = {"task", "task_alias", "tag", "description", "abstention", "deviations"}
+    assert plain.model_dump(exclude=own) == told.model_dump(exclude=own)
+    passage = Passage("d1", 0, 4, "Title", "Text.", 1, 0.0)
+    prompts = [chat(task.prompt_template, None, "Why?", [passage], {})[0].content for task in (plain, told)]
+    sentence = " If they do not hold the answer, answer only: Unanswerable"
+    assert prompts[0] == "Use the passages to answer the question.\n\n[1] Title\nText.\n\nQuestion: Why?"
+    assert prompts[1] == prompts[0].replace("question.", f"question.{sentence}", 1)
+    assert chat(told.prompt_template, None, "Why?", [], {})[0].content == "Question: Why?"
+
+
+def test_what_a_task_tells_to_answer_counts_as_an_abstention() -> None:
+    catalog = Catalog()
+    told = [name for name in catalog.expand_tasks(["papers"])[0] if catalog.task(name).abstention]
+    assert told == ["qasper-abstain"]
+    assert all(abstains(catalog.task(name).abstention or "") for name in told)
+
+
+def test_a_preset_slot_is_text_whatever_it_holds() -> None:
+    assert render(preset("{{ abstention }}!", "abstention", 'Say "no" {{ x }}\\')) == 'Say "no" {{ x }}\\!'
+
+
+def test_a_deviation_may_use_counts_alone(tmp_path: Path) -> None:
+    broken = TASK + 'deviations: ["{{ documents }} of 9.", "{{ papers }} papers."]\n'
+    (line,) = mistakes(tmp_path, tasks__animals=broken, judges__marks=JUDGE)
+    assert "deviations[1]: uses the slot {{ papers }}, which does not exist here" in line
+    assert line.endswith("available: all_documents, documents, pool, questions")
 
 
 def test_a_template_that_does_not_parse_says_where() -> None:

@@ -15,12 +15,15 @@ from typing import Any
 import pytest
 import yaml
 
+from harness.entries.catalog import Catalog
+from harness.sources.hub.readers import READERS
 from tests.conftest import JUDGE, MODEL, REPOSITORY, write_entries
-from tests.hub_rows import write_bioasq, write_nq, write_qasper
+from tests.hub_rows import NOTHING, Span, nq_row, write_bioasq, write_nq, write_qasper
 from tests.standin_hub import StandInHub, serve
 from tests.tiny import make_lora, make_model
 
 BIOASQ = "rag-datasets/rag-mini-bioasq"
+BIOASQ_COMMIT = "224a87f64a5c3a720b5bc627cf760f543b2f1e79"
 QASPER = "allenai/qasper"
 QASPER_COMMIT = "06806e4608976fc2fac0a090ac425d5b2b29caf4"
 NQ = "google-research-datasets/natural_questions"
@@ -42,7 +45,7 @@ def repositories(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def hub(repositories: Path) -> Iterator[StandInHub]:
     with serve(repositories) as running:
-        running.commits = {QASPER: QASPER_COMMIT, NQ: NQ_COMMIT, MISTRAL: MISTRAL_COMMIT}
+        running.commits = {BIOASQ: BIOASQ_COMMIT, QASPER: QASPER_COMMIT, NQ: NQ_COMMIT, MISTRAL: MISTRAL_COMMIT}
         yield running
 
 
@@ -120,6 +123,10 @@ def test_qasper_is_read_from_its_parquet_conversion(run: Run, tmp_path: Path) ->
         ("What is the score?", ("Three.",), "freeform"),
         ("Who paid?", ("Unanswerable",), "unanswerable"),
     }
+    assert Catalog().task("qasper-abstain").abstention == "Unanswerable"  # as the references of such questions say it
+    (results,) = (tmp_path / "results").rglob("results_*.json")
+    always = json.loads(results.read_text())["harness"]["trivial"]["always_abstain"]
+    assert always["exact_match"] == 0.25  # one of a test paper's four questions is unanswerable
     (samples,) = (tmp_path / "results").rglob("samples_*.jsonl")
     spans = [json.loads(line).get("span_recall@5") for line in samples.read_text().splitlines()]
     assert sorted(value for value in spans if value is not None) == [1.0] * 3  # one question a test paper has evidence
@@ -128,14 +135,48 @@ def test_qasper_is_read_from_its_parquet_conversion(run: Run, tmp_path: Path) ->
 def test_natural_questions_pages_answers_and_what_is_left_out(run: Run, tmp_path: Path) -> None:
     done = run("eval", "--task", "nq", "--model", "parrot")
     assert done.returncode == 0, done.stderr
-    assert "14 documents, 21 questions; left out: 7 unanswerable questions, 7 repeated pages" in done.stderr
+    assert (
+        "14 documents, 21 questions; left out: 7 unanswerable questions, 7 questions that one annotator answered, "
+        "7 repeated pages" in done.stderr
+    )
     pack = packs(tmp_path)["natural-questions"]
     text = rows(pack, "corpus.jsonl")[0]["text"]
     assert text == 'The Otter\n\nSea otters (of the sea) eat urchins, clams and "worms".\n\nThey don\'t fly.\n\nShard0'
     short, long, yes_no = rows(pack, "qa.jsonl")[:3]
-    assert (short["answers"], short["type"]) == (["urchins"], "short")
+    assert (short["answers"], short["type"]) == (["urchins, clams", "urchins"], "short")  # two votes and one
     assert (long["answers"], long["type"]) == (['Sea otters (of the sea) eat urchins, clams and "worms".'], "long")
     assert (yes_no["answers"], yes_no["type"]) == (["No"], "yesno")
+    assert yes_no["evidence"] == long["answers"]  # yes or no counts although a long answer is there too
+
+
+ANIMALS = ["<P>", "Otters", "and", "rats", "swim", ".", "</P>", "<P>", "Cats", "do", "n't", ".", "</P>"]
+OTTERS, RATS, SWIMMERS, CATS = (1, 2), (3, 4), (0, 7), (7, 13)
+
+
+@pytest.mark.parametrize(
+    ("long", "short", "yes_no", "answers", "kind"),
+    [
+        ([SWIMMERS, *[NOTHING] * 4], [[OTTERS], *[[]] * 4], [-1] * 5, None, ""),  # one short answer alone
+        ([SWIMMERS, *[NOTHING] * 4], [[]] * 5, [-1] * 5, None, ""),  # one long answer alone
+        ([SWIMMERS] * 2 + [NOTHING] * 3, [[OTTERS], *[[]] * 4], [-1] * 5, ["Otters and rats swim."], "long"),
+        ([CATS, SWIMMERS, SWIMMERS] + [NOTHING] * 2, [[]] * 5, [-1] * 5,
+         ["Otters and rats swim.", "Cats don't."], "long"),  # the one with more votes first
+        ([SWIMMERS] * 5, [[]] * 5, [1, -1, -1, -1, -1], ["Otters and rats swim."], "long"),  # one yes alone
+        ([SWIMMERS] * 5, [[]] * 5, [1, 0, 0, -1, -1], ["No", "Yes"], "yesno"),  # contradicting ones are both kept
+        ([SWIMMERS] * 2 + [NOTHING] * 3, [[OTTERS], *[[]] * 4], [-1, 1, -1, -1, -1], ["Otters", "Yes"], "short"),
+        ([SWIMMERS] * 2 + [NOTHING] * 3, [[OTTERS, RATS], [RATS], *[[]] * 3], [-1] * 5, ["rats", "Otters"], "short"),
+    ],
+)  # fmt: skip
+def test_an_answer_of_natural_questions_needs_two_of_its_five_annotators(
+    long: list[Span], short: list[list[Span]], yes_no: list[int], answers: list[str] | None, kind: str
+) -> None:
+    put: list[dict[str, Any]] = []
+    row = nq_row("1", ANIMALS, "who swims", long, short, yes_no)
+    left_out = READERS["natural-questions"].read(
+        lambda part: [row], lambda what, row: put.append(row) if what == "question" else None
+    )
+    assert [(each["answers"], each["type"]) for each in put] == ([] if answers is None else [(answers, kind)])
+    assert left_out["questions that one annotator answered"] == (answers is None)
 
 
 def test_a_second_run_asks_the_hub_nothing_even_when_it_is_dead(run: Run, hub: StandInHub) -> None:
@@ -154,7 +195,7 @@ def test_a_second_run_asks_the_hub_nothing_even_when_it_is_dead(run: Run, hub: S
 def test_offline_works_from_the_cache_and_says_so_where_it_cannot(run: Run) -> None:
     done = run("eval", "--task", "bioasq", "--model", "parrot", HF_HUB_OFFLINE="1")
     assert only(done) == (
-        f"{BIOASQ}@refs/convert/parquet is not in the local cache and HF_HUB_OFFLINE is set; fetch it on a connected "
+        f"{BIOASQ}@{BIOASQ_COMMIT[:8]} is not in the local cache and HF_HUB_OFFLINE is set; fetch it on a connected "
         "machine (`harness fetch`), or unset HF_HUB_OFFLINE"
     )
     assert run("eval", "--task", "bioasq", "--model", "parrot").returncode == 0
@@ -188,7 +229,7 @@ def test_what_the_user_sees_when_the_hub_misbehaves(
 ) -> None:
     hub.trouble = {where: trouble}
     line = only(run("eval", "--task", "bioasq", "--model", "parrot"))
-    assert line.startswith(f"{BIOASQ}@refs/convert/parquet")
+    assert line.startswith(f"{BIOASQ}@{BIOASQ_COMMIT[:8]}")
     assert said in line
 
 

@@ -14,7 +14,7 @@ from harness.entries.catalog import Catalog
 from harness.entries.leaderboard import LeaderboardEntry
 from harness.reports.leaderboard import board_tables, leaderboard_page
 from harness.reports.page import html, markdown
-from tests.conftest import Finished
+from tests.conftest import QUESTIONS, TASK, Finished, write_entries, write_pack
 
 Harness = Callable[..., Finished]
 ENTRY = LeaderboardEntry(
@@ -287,6 +287,43 @@ def test_a_leaderboard_is_made_beside_its_entry_and_kept_without_text(board: Har
     assert "urchins" not in text
     assert "otters" not in text
     assert len(json.loads(kept[0].read_text())["items"]) == 4
+
+
+def test_where_a_task_differs_from_what_it_reproduces_stands_below_its_table(
+    harness: Harness, entries: Path, tmp_path: Path
+) -> None:
+    """Three documents, of which one answers the pool's only question and no evaluated one."""
+    own = (
+        "deviations:\n"
+        "  - '{{ documents }} of {{ all_documents }} documents are searched, not 9.'\n"
+        "  - '{{ questions }} questions are evaluated; the pool has {{ pool }}.'\n"
+    )
+    excluding = TASK.replace("sizes: []", "sizes: [], corpus_excludes: finetune_documents")
+    write_entries(entries, tasks__animals=excluding + own)
+    splits = {"d1": "evaluation", "d2": "finetune", "d3": "evaluation"}
+    rows = [{**row, "split": splits[row["gold_doc_ids"][0]]} for row in QUESTIONS[:3]]
+    pack = write_pack(tmp_path / "pack", questions=rows)
+    done = harness("eval", "--include_path", str(entries), "-t", "animals", "-M", "parrot", "--data", str(pack))
+    assert done.code == 0, done.err
+    page = harness("leaderboard", "zoo", "--include_path", str(entries)).out
+    note = "Not as published: 2 of 3 documents are searched, not 9. 2 questions are evaluated; the pool has 1."
+    assert page.index("|parrot") < page.index(note)
+    (run,) = (tmp_path / "results").rglob("manifest.json")
+    assert harness("judge", str(run.parent), "--include_path", str(entries), "--judge", "marks").code == 0
+    assert all(len(json.loads(m.read_text())["deviations"]) == 2 for m in (tmp_path / "results").rglob("manifest.json"))
+
+
+def test_runs_that_were_stored_without_deviations_are_read(board: Harness, entries: Path) -> None:
+    board()
+    for kept in (entries / "leaderboards" / "results" / "zoo").glob("*.json"):
+        run = json.loads(kept.read_text())
+        del run["deviations"]
+        kept.write_text(json.dumps(run))
+    done = board("--output_path", "nothing-here")
+    assert done.code == 0, done.err
+    assert "Not as published" not in done.out
+    assert board().err.startswith("0 new or changed runs")  # and stay as they are
+    assert "deviations" not in kept.read_text()
 
 
 def test_it_is_regenerated_from_what_is_kept_alone(board: Harness, entries: Path) -> None:

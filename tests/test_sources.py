@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.build.resources import Resources
+from harness.build.sources import build_source
+from harness.entries.catalog import Catalog
 from harness.errors import DataError
 from harness.records import Question, Span
 from harness.sources.pack import DataPack
+from harness.sources.sharing import Sharing, joined
 from harness.sources.splits import divide
-from tests.conftest import DOCUMENTS, QUESTIONS, SHARED_DATA, write_pack
+from tests.conftest import DOCUMENTS, QUESTIONS, SHARED_DATA, Silent, write_pack
 
 
 def open_pack(folder: Path, pool: int = 0, splits: tuple[str, str] = ("finetune", "evaluation")) -> DataPack:
@@ -26,6 +31,12 @@ def test_a_pack_gives_documents_and_questions(pack: Path) -> None:
     assert sorted(question.id for question in source.questions("evaluation")) == ["q0", "q1", "q2", "q3"]
     question = next(q for q in source.questions("evaluation") if q.id == "q3")
     assert (question.references, question.gold_document_ids, question.cluster) == (("a dam",), ("d2",), "d2")
+
+
+def test_every_distinct_answer_is_a_reference_contradicting_ones_too(tmp_path: Path) -> None:
+    row = {**QUESTIONS[0], "answers": ["Yes", "No", "Yes", "No, it is not."]}
+    (question,) = open_pack(write_pack(tmp_path, questions=[row])).questions("evaluation")
+    assert question.references == ("Yes", "No", "No, it is not.")
 
 
 def test_evidence_becomes_spans_of_the_gold_document(tmp_path: Path) -> None:
@@ -173,3 +184,49 @@ def test_real_packs_are_read_whole(name: str, splits: tuple[str, str], evaluated
     if name == "qasper":
         with_evidence = [q for q in source.questions("test") if q.row["evidence"]]
         assert all(q.gold_spans for q in with_evidence)
+        unanswerable = [q.references for q in source.questions("test") if not q.answerable]
+        yes_and_no = [q for q in source.questions("test") if {"Yes", "No"} <= set(q.references)]
+        assert len(yes_and_no) == 46
+        assert (len(unanswerable), set(unanswerable)) == (79, {(Catalog().task("qasper-abstain").abstention,)})
+
+
+# ---- clusters by shared documents -----------------------------------------------------------------------------------
+
+
+def asked(**documents: str) -> list[Question]:
+    """`q1="d1 d2"`: a question with two gold documents, in a cluster of its own."""
+    return [Question(name, "?", ("a",), tuple(gold.split()), cluster=name) for name, gold in documents.items()]
+
+
+def test_questions_that_share_a_document_through_others_are_one_cluster() -> None:
+    questions = asked(q5="d3", q1="d1 d2", q2="d4", q3="d2 d3", q4="")
+    assert {q.id: q.cluster for q in joined(questions)} == {"q5": "q1", "q1": "q1", "q2": "q2", "q3": "q1", "q4": "q4"}
+
+
+@given(st.permutations(range(6)))
+def test_clusters_do_not_depend_on_the_order_of_questions(order: list[int]) -> None:
+    questions = asked(q0="d0 d1", q1="d1 d2", q2="d3", q3="d2 d4", q4="d3 d5", q5="d6")
+    clusters = {q.id: q.cluster for q in joined([questions[n] for n in order])}
+    assert clusters == {"q0": "q0", "q1": "q0", "q3": "q0", "q2": "q2", "q4": "q2", "q5": "q5"}
+
+
+def test_what_a_limit_leaves_out_still_joins_clusters(tmp_path: Path) -> None:
+    rows = [
+        {"id": name, "question": "Why?", "answers": ["a"], "gold_doc_ids": gold}
+        for name, gold in {"q0": ["d1"], "q1": ["d1", "d2"], "q2": ["d2"], "q3": ["d3"]}.items()
+    ]
+    pack = DataPack(write_pack(tmp_path, questions=rows), lambda row: row["id"], ("finetune", "evaluation"), 0, 0)
+    ends = [q for q in Sharing(pack).questions("evaluation") if q.id != "q1"]  # q1 alone joins q0 and q2
+    assert {q.id: q.cluster for q in ends} == {"q0": "q0", "q2": "q0", "q3": "q3"}
+    assert [q.id for q in Sharing(pack).questions("evaluation")] == [q.id for q in pack.questions("evaluation")]
+
+
+@pytest.mark.skipif(not SHARED_DATA.is_dir(), reason="the real data packs are not beside this checkout")
+@pytest.mark.parametrize(("name", "clusters", "largest"), [("bioasq", 1_451, 7), ("nq", 2_242, 3), ("qasper", 416, 9)])
+def test_no_cluster_of_the_studys_data_is_large(
+    name: str, clusters: int, largest: int, progress: Silent, shared_cache: Path
+) -> None:
+    task = Catalog().task(name)
+    source = build_source(task, SHARED_DATA / name, Resources(cache=shared_cache, progress=progress))
+    sizes = Counter(question.cluster for question in source.questions(task.test_split))
+    assert (len(sizes), max(sizes.values())) == (clusters, largest)

@@ -100,7 +100,7 @@ def evaluate(
             arm=arm,
             limit=None if limit is None else checked_limit(limit, limit),
             seed=seed,
-            data=data_of(data, task.task, of_several=len(entries) > 1),
+            data=data_of(data, task, of_several=len(entries) > 1),
             decoding=_decoding(task, gen_kwargs or {}),
             device=device,
             batch_size=batch_size,
@@ -166,17 +166,19 @@ def arms_of(names: Sequence[str]) -> list[Arm]:
     return [Arm(name) for name in names]
 
 
-def data_of(data: PathLike | None, task: str, of_several: bool) -> str | None:
-    """The pack of a task: the folder itself for the one task of a call, folder/TASK where there are several."""
+def data_of(data: PathLike | None, task: TaskEntry, of_several: bool) -> str | None:
+    """The pack of a task: folder/TASK, else, for a variant of a task, that of its data set; for the one task of a call
+    also the folder itself."""
     if data is None:
         return None
     folder = Path(data)
-    has_own = (folder / task / "corpus.jsonl").is_file()
-    if of_several and not has_own:
+    names = [task.task, *([task.dataset_path.rpartition("/")[2]] if task.dataset_path else [])]
+    own = next((folder / name for name in names if (folder / name / "corpus.jsonl").is_file()), None)
+    if of_several and own is None:
         raise UsageError(
-            f"--data {folder}: with several tasks it must hold a pack for each; there is none in {folder / task}"
+            f"--data {folder}: with several tasks it must hold a pack for each; there is none in {folder / task.task}"
         )
-    return str(folder / task if has_own else folder)
+    return str(own or folder)
 
 
 def _decoding(task: TaskEntry, overrides: Mapping[str, object]) -> DecodingEntry | None:

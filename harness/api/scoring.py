@@ -90,7 +90,7 @@ def _check_files(rows: Path | None, output: Path | None) -> None:
 
 
 def _known_questions(entry: TaskEntry, data: PathLike | None, resources: Resources) -> KnownQuestions:
-    folder = data_of(data, entry.task, of_several=False)
+    folder = data_of(data, entry, of_several=False)
     source = build_source(entry, None if folder is None else Path(folder), resources)
     whole = {question.id: question for question in source.questions(entry.test_split)}
     shown = {}

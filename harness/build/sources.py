@@ -15,6 +15,7 @@ from harness.prompts import render
 from harness.sources.excluding import without_finetune_documents
 from harness.sources.hub.convert import hub_pack
 from harness.sources.pack import DataPack
+from harness.sources.sharing import Sharing
 from harness.sources.telecom.source import TelecomWorld
 
 __all__ = ["build_hub_pack", "build_source", "whole_source"]
@@ -46,7 +47,8 @@ def _pack(entry: TaskEntry, folder: Path) -> Source:
         return render(entry.doc_to_cluster, doc=row, question=row["question"])
 
     splits = (entry.training_split, entry.test_split)
-    return DataPack(folder, cluster_of, splits, entry.finetune.pool, entry.finetune.seed)
+    pack = DataPack(folder, cluster_of, splits, entry.finetune.pool, entry.finetune.seed)
+    return Sharing(pack) if entry.clusters == "gold_documents" else pack
 
 
 def build_hub_pack(entry: TaskEntry, resources: Resources) -> Path:

@@ -86,7 +86,7 @@ def _try(entry: TaskEntry, data: Path | None) -> str:
     retriever = build_retriever(entry.retrieval, source, Arm.RAG, resources)
     within = first.gold_document_ids if entry.retrieval.scope == "document" else None
     (passages,) = retriever.search([Query(text=first.text, within=within)], entry.retrieval.top_k)
-    messages = chat(entry.doc_to_text, entry.system_instruction, first.text, passages, first.row)
+    messages = chat(entry.prompt_template, entry.system_instruction, first.text, passages, first.row)
     target = render(entry.doc_to_target, references=first.references, question=first.text, doc=first.row)
     characters = sum(len(message.content) for message in messages)
     return (

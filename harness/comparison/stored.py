@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from functools import cached_property
 from typing import Any
 
@@ -26,7 +26,8 @@ Setting = str | int | float | None
 class StoredRun:
     """`original`: questions that the task has, of which the first were taken. `settings`: what two runs must share to
     be compared, flat: data, prompt, decoding, retrieval. `training`: base, samples, method, format and seed of a LoRA
-    checkpoint, where they are known. `trivial`: means of trivial answers (`evaluation.trivial`)."""
+    checkpoint, where they are known. `trivial`: means of trivial answers (`evaluation.trivial`). `deviations`: where
+    the task differs from what it reproduces."""
 
     run_id: str
     task: str
@@ -52,6 +53,7 @@ class StoredRun:
     clusters: Sequence[str]
     kinds: Sequence[str]
     measures: Mapping[str, Sequence[float | None]]
+    deviations: Sequence[str] = field(default_factory=list)  # a list, as JSON gives it
 
     @classmethod
     def of(cls, run: Run) -> StoredRun:
@@ -83,14 +85,16 @@ class StoredRun:
             clusters=[row["cluster"] or row["question_id"] for row in run.rows],
             kinds=[row["kind"] for row in run.rows],
             measures={name: [_rounded(row.get(name)) for row in run.rows] for name in names},
+            deviations=list(manifest.get("deviations", ())),
         )
 
     @classmethod
     def from_json(cls, values: JsonObject, where: str) -> StoredRun:
         """Raises `DataError`, which names the file `where`, for values that are not a stored run's."""
         remedy = "delete it, and run `harness leaderboard` again where the run folder is"
-        known = {field.name for field in fields(cls)}
-        if missing := known - set(values):
+        known = {each.name for each in fields(cls)}
+        needed = {each.name for each in fields(cls) if each.default is MISSING and each.default_factory is MISSING}
+        if missing := needed - set(values):
             raise DataError(f"{where}: was stored by another version (without {', '.join(sorted(missing))}); {remedy}")
         if unknown := set(values) - known:
             raise DataError(f"{where}: has keys that no stored run has ({', '.join(sorted(unknown))}); {remedy}")

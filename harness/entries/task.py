@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 
 from harness.entries.parts import DecodingEntry, EncoderEntry, Metadata, Name, Names, Part, Positive, Revision, template
 from harness.measures import ANSWER_METRICS
+from harness.prompts import preset, uses
 
 __all__ = [
     "AggregateEntry",
@@ -142,16 +143,23 @@ class TaskEntry(Part):
     retrieval: RetrievalEntry
     system_instruction: str | None = None
     doc_to_text: template("doc_to_text")  # type: ignore[valid-type]
+    abstention: Annotated[str, Field(min_length=1)] | None = None
+    """What to answer where the passages do not hold the answer, as the data set's own references say it; `doc_to_text`
+    tells the model. None: the model is told nothing of it."""
     doc_to_target: template("doc_to_target") = "{{ references[0] }}"  # type: ignore[valid-type]
     """The one reference that a judge sees."""
     doc_to_cluster: template("doc_to_cluster") = "{{ doc.id }}"  # type: ignore[valid-type]
     """What makes items dependent: items with the same text here are resampled together."""
+    clusters: Literal["doc_to_cluster", "gold_documents"] = "doc_to_cluster"
+    """`gold_documents`: items that share a gold document, directly or through others, are resampled together too."""
     max_references: Positive | None = None
     """How many references metrics compare with, the first ones; default: all."""
     generation_kwargs: DecodingEntry = DecodingEntry()
     metric_list: Annotated[list[MetricEntry], Field(min_length=1)]
     judge: Name
     finetune: FinetuneEntry = FinetuneEntry()
+    deviations: list[template("deviation")] = []  # type: ignore[valid-type]
+    """Sentences on where the task differs from what it reproduces; counts of the data are slots."""
     licence: str
     citation: str
     metadata: Metadata
@@ -163,6 +171,18 @@ class TaskEntry(Part):
         if self.dataset_path is not None and self.revision is None:
             raise ValueError("a hub data set needs its `revision` (40 hex digits), or results change under its name")
         return self
+
+    @model_validator(mode="after")
+    def _abstention_is_told(self) -> TaskEntry:
+        if self.abstention is not None and not uses(self.doc_to_text, "abstention"):
+            raise ValueError("abstention: doc_to_text does not use {{ abstention }}, so the model is never told")
+        return self
+
+    @property
+    def prompt_template(self) -> str:
+        """`doc_to_text` with the task's `abstention`, if it has one. In that of another task, `abstention is defined`
+        is false."""
+        return self.doc_to_text if self.abstention is None else preset(self.doc_to_text, "abstention", self.abstention)
 
     @property
     def source(self) -> SourceEntry:

@@ -60,6 +60,7 @@ def rejudge(run: Run, judge: Judge, judge_entry: JsonObject, known: Mapping[str,
         entries={**run.manifest["entries"], "judge": judge_entry},
         leakage=run.leakage,
         majority=run.manifest.get("majority_answer"),
+        deviations=run.manifest.get("deviations", ()),
     )
     trivial = trivial_means(run.plan, judge, judged, record.majority, context.store, context.progress)
     return conclude(record, samples, trivial, context, started)

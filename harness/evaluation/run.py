@@ -116,6 +116,8 @@ class RunRecord:
     leakage: Mapping[str, Sequence[str]] | None
     majority: str | None = None
     """The most common answer of the fine-tuning pool."""
+    deviations: Sequence[str] = ()
+    """Where the task differs from what it reproduces."""
 
     @classmethod
     def of(cls, parts: Parts) -> RunRecord:
@@ -131,6 +133,7 @@ class RunRecord:
             entries=parts.entries,
             leakage=parts.leakage,
             majority=parts.majority,
+            deviations=parts.deviations,
         )
 
     @property
@@ -278,6 +281,7 @@ def _manifest(record: RunRecord, samples: Sequence[Sample], model: Description, 
         },
         **({"training": record.model.training} if record.model.training else {}),
         **({} if record.majority is None else {"majority_answer": record.majority}),
+        **({"deviations": list(record.deviations)} if record.deviations else {}),
         "usage": dict(record.model.usage),
         "judge_usage": dict(record.judge.usage),
         **({} if record.leakage is None else {"leakage": _as_lists(record.leakage)}),

@@ -12,7 +12,7 @@ from harness.evaluation.samples import item_scores
 from harness.evaluation.scoring import JudgeInput, finished, judge_run
 from harness.interfaces import Judge, Progress
 from harness.metrics.answers import ANSWER_METRICS
-from harness.records import TaskPlan
+from harness.records import Question, TaskPlan
 from harness.statistics import mean
 from harness.store import Store
 
@@ -32,8 +32,9 @@ def trivial_means(
     plan: TaskPlan, judge: Judge, judged: JudgeInput, majority: str | None, store: Store, progress: Progress
 ) -> dict[str, dict[str, float]]:
     """Mean of each metric, and of each criterion of a judge that asks no model, by name of the trivial answer."""
+    abstention = _abstention(judged.questions)
     texts: dict[str, list[str]] = {
-        "always_abstain": [ABSTENTION for _ in judged.questions],
+        "always_abstain": [abstention for _ in judged.questions],
         "copy_question": [question.text for question in judged.questions],
     }
     if any(judged.passages):
@@ -41,6 +42,12 @@ def trivial_means(
     if majority is not None:
         texts["majority"] = [majority for _ in judged.questions]
     return {name: _means(plan, judge, judged, answers, store, progress) for name, answers in texts.items()}
+
+
+def _abstention(questions: Sequence[Question]) -> str:
+    """As the data set itself says it, where it says it of all its unanswerable questions in the same words."""
+    said = {text for question in questions if not question.answerable for text in question.references}
+    return said.pop() if len(said) == 1 else ABSTENTION
 
 
 def _means(

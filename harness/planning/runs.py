@@ -26,7 +26,8 @@ from harness.errors import HarnessError, MissingPart
 from harness.files import JsonObject
 from harness.interfaces import Identity, Judge, ModelAdapter, Retriever, Source
 from harness.judging.unavailable import UnavailableJudge
-from harness.records import Arm, TaskPlan
+from harness.prompts import render
+from harness.records import Arm, Question, TaskPlan
 
 __all__ = ["ModelOptions", "Parts", "Resources", "RunSpec", "prepare"]
 
@@ -81,7 +82,7 @@ class RunSpec(Part):
             alias=entry.task_alias or entry.task,
             version=entry.metadata.version,
             split=entry.test_split,
-            doc_to_text=entry.doc_to_text,
+            doc_to_text=entry.prompt_template,
             doc_to_target=entry.doc_to_target,
             system_instruction=entry.system_instruction,
             within_document=entry.retrieval.scope == "document",
@@ -110,6 +111,8 @@ class Parts:
     (`finetuning.leakage`); questions that share nothing are not in it."""
     majority: str | None = None
     """The most common answer of the fine-tuning pool, where there is one."""
+    deviations: Sequence[str] = ()
+    """Where the task differs from what it reproduces, with the counts of this data."""
     runs_judged_together: int = 1
     """How many runs the judge scored together; its usage is that of all of them."""
 
@@ -144,14 +147,36 @@ def prepare(spec: RunSpec, resources: Resources) -> Parts:
         },
         leakage=build_leakage(task, source, adapter, resources),
         majority=_majority(source, task.training_split),
+        deviations=_deviations(task, source),
     )
 
 
-def _majority(source: Source, split: str) -> str | None:
+def _deviations(task: TaskEntry, source: Source) -> list[str]:
+    """The entry's sentences with what this data counts."""
+    if not task.deviations:
+        return []
+    documents = sum(1 for _ in source.documents())
+    left_out = source.identity.get("excluded_documents", 0)
+    counts = {
+        "documents": documents,
+        "all_documents": documents + (left_out if isinstance(left_out, int) else 0),
+        "questions": len(source.questions(task.test_split)),
+        "pool": len(_pool(source, task.training_split)),
+    }
+    slots = {name: f"{count:,}" for name, count in counts.items()}
+    return [render(sentence, **slots).strip() for sentence in task.deviations]
+
+
+def _pool(source: Source, split: str) -> Sequence[Question]:
+    """Empty of other data, without a pool."""
     try:
-        pool = source.questions(split)
-    except HarnessError:  # other data, without a pool
-        return None
+        return source.questions(split)
+    except HarnessError:
+        return ()
+
+
+def _majority(source: Source, split: str) -> str | None:
+    pool = _pool(source, split)
     counts = Counter(question.references[0] for question in pool if question.references)
     answer, count = max(counts.items(), key=lambda item: (item[1], item[0]), default=("", 0))
     return answer if count > 1 else None

@@ -94,7 +94,7 @@ def prepare_training(spec: TrainingSpec, resources: Resources) -> PreparedTraini
     )
     materials = Materials(
         task=task.task,
-        templates=Templates(task.doc_to_text, task.doc_to_target, task.system_instruction),
+        templates=Templates(task.prompt_template, task.doc_to_target, task.system_instruction),
         source=source.identity,
         model=model,
         base=base,

@@ -31,6 +31,7 @@ __all__ = [
     "baselines",
     "board_tables",
     "card_note",
+    "deviation_note",
     "leaderboard_page",
     "seed_note",
     "trivial_note",
@@ -104,7 +105,8 @@ def _sections(table: Table, card: JsonObject | None, wide: bool) -> list[Section
         f"- {escaped(sentence(row, difference))}" for row in table.rows for difference in _told(row, table, wide)
     ]
     before = [*apart, *(["\n".join(verdicts)] if verdicts else [])]
-    after = [note for note in (_broken_note(table), seed_note(table), trivial_note(table)) if note]
+    notes = (_broken_note(table), seed_note(table), trivial_note(table), deviation_note(table))
+    after = [note for note in notes if note]
     sections = [Section(_heading(table, card), before, measure_grid(table, wide), after)]
     return [*sections, *kind_sections(table, level=3)] if wide else sections
 
@@ -205,6 +207,12 @@ def trivial_note(table: Table) -> str:
         )
         parts += [f"{TRIVIAL.get(name, escaped(name))} gets {shown}"] if shown else []
     return f"Without a model: {'; '.join(parts)}." if parts else ""
+
+
+def deviation_note(table: Table) -> str:
+    """Where the task differs from what it reproduces."""
+    sentences = next((row.run.deviations for row in table.rows if row.run.deviations), ())
+    return f"Not as published: {' '.join(escaped(sentence) for sentence in sentences)}" if sentences else ""
 
 
 _LEGEND = (

@@ -142,7 +142,7 @@ class DataPack:
         return Question(
             id=row["id"],
             text=row["question"],
-            references=tuple(row["answers"]),
+            references=tuple(dict.fromkeys(row["answers"])),
             gold_document_ids=tuple(row["gold_doc_ids"]),
             gold_spans=tuple(_evidence_spans(row, texts)),
             kind=str(row.get("type", "")),

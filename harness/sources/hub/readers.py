@@ -8,8 +8,10 @@ from __future__ import annotations
 import ast
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from harness.errors import DataError
 from harness.files import JsonObject
@@ -153,17 +155,23 @@ _NO_SPACE_AFTER = re.compile(r"([(\[{“‘$])\s+")
 _QUOTED = re.compile(r"``\s*(.*?)\s*''")
 
 
+_ANNOTATORS = 2
+"""So many of the five must have answered, as in the data set's own evaluation (its `*_non_null_threshold`)."""
+
+
 def _nq(open_part: Callable[[str], Iterable[Row]], put: Put) -> dict[str, int]:
-    """Pages are documents: their tokens without the HTML. Answers are the short ones, else the long one, else yes or
-    no; a question that no annotator answered is left out. Pages with the same text are one document."""
-    counts = {"unanswerable questions": 0, "repeated pages": 0}
+    """Pages are documents: their tokens without the HTML. A question that fewer than two annotators answered is left
+    out. Pages with the same text are one document."""
+    counts = {"unanswerable questions": 0, "questions that one annotator answered": 0, "repeated pages": 0}
     seen: set[str] = set()
     for row in open_part("validation"):
         page = row["document"]
         tokens, is_html = page["tokens"]["token"], page["tokens"]["is_html"]
-        answers, kind = _nq_answers(row["annotations"], tokens, is_html)
+        by_annotator = _nq_annotations(row["annotations"], tokens, is_html)
+        answers, kind = _nq_answers(by_annotator)
         if not answers:
-            counts["unanswerable questions"] += 1
+            nobody = not any(each.short or each.long for each in by_annotator)
+            counts["unanswerable questions" if nobody else "questions that one annotator answered"] += 1
             continue
         text = _page_text(tokens, is_html, 0, len(tokens))
         identity = hashlib.sha256(f"{page['title']}\n{text}".encode()).hexdigest()[:16]
@@ -172,11 +180,6 @@ def _nq(open_part: Callable[[str], Iterable[Row]], put: Put) -> dict[str, int]:
         else:
             seen.add(identity)
             put("document", {"doc_id": identity, "title": page["title"], "text": text})
-        evidence = [
-            _page_text(tokens, is_html, long["start_token"], long["end_token"])
-            for long in row["annotations"]["long_answer"]
-            if long["start_token"] >= 0
-        ]
         put(
             "question",
             {
@@ -185,27 +188,47 @@ def _nq(open_part: Callable[[str], Iterable[Row]], put: Put) -> dict[str, int]:
                 "answers": answers,
                 "gold_doc_ids": [identity],
                 "type": kind,
-                "evidence": list(dict.fromkeys(evidence)),
+                "evidence": list(dict.fromkeys(each.long for each in by_annotator if each.long)),
             },
         )
     return counts
 
 
-def _nq_answers(annotations: Row, tokens: Sequence[str], is_html: Sequence[bool]) -> tuple[list[str], str]:
-    """Distinct answers over the annotators, of the first kind that any of them gave, and that kind."""
-    short = [
-        _page_text(tokens, is_html, start, end)
-        for each in annotations["short_answers"]
-        for start, end in zip(each["start_token"], each["end_token"], strict=True)
-    ]
-    if short := [text for text in short if text]:
-        return list(dict.fromkeys(short)), "short"
-    spans = [(each["start_token"], each["end_token"]) for each in annotations["long_answer"]]
-    long = [_page_text(tokens, is_html, start, end) for start, end in spans if start >= 0]
-    if long := [text for text in long if text]:
-        return list(dict.fromkeys(long)), "long"
-    votes = [_YES_NO[value] for value in annotations["yes_no_answer"] if value in _YES_NO]
-    return list(dict.fromkeys(votes)), "yesno"
+class _Annotation(NamedTuple):
+    """What one annotator answered. `short`: the texts of the spans, or yes or no; `long`: a paragraph or table."""
+
+    short: tuple[str, ...]
+    is_yes_no: bool
+    long: str
+
+
+def _nq_annotations(annotations: Row, tokens: Sequence[str], is_html: Sequence[bool]) -> list[_Annotation]:
+    result = []
+    for spans, yes_no, long in zip(
+        annotations["short_answers"], annotations["yes_no_answer"], annotations["long_answer"], strict=True
+    ):
+        short = tuple(text for each in spans["text"] if (text := " ".join((each or "").split())))
+        is_yes_no = not short and yes_no in _YES_NO
+        start, end = long["start_token"], long["end_token"]
+        paragraph = _page_text(tokens, is_html, start, end) if start >= 0 else ""
+        result.append(_Annotation((_YES_NO[yes_no],) if is_yes_no else short, is_yes_no, paragraph))
+    return result
+
+
+def _nq_answers(by_annotator: Sequence[_Annotation]) -> tuple[list[str], str]:
+    """Distinct answers, those that most annotators gave first, and their kind: short ones (yes and no among them) where
+    two annotators gave one, else long ones where two did."""
+    short = [each for each in by_annotator if each.short]
+    if len(short) >= _ANNOTATORS:
+        yes_no = sum(each.is_yes_no for each in short)
+        return _by_votes([each.short for each in short]), "yesno" if 2 * yes_no > len(short) else "short"
+    long = [(each.long,) for each in by_annotator if each.long]
+    return (_by_votes(long), "long") if len(long) >= _ANNOTATORS else ([], "")
+
+
+def _by_votes(texts: Iterable[Iterable[str]]) -> list[str]:
+    """Of equally many votes, the one that was given first."""
+    return [text for text, _ in Counter(text for own in texts for text in dict.fromkeys(own)).most_common()]
 
 
 _YES_NO: Mapping[int | str, str] = {0: "No", 1: "Yes", "NO": "No", "YES": "Yes"}
@@ -255,6 +278,6 @@ READERS: Mapping[str, Reader] = {
         _qasper,
     ),
     "natural-questions": Reader(
-        1, _parts({"validation": "dev/validation-*.parquet"}), ("id", "document", "question", "annotations"), _nq
+        2, _parts({"validation": "dev/validation-*.parquet"}), ("id", "document", "question", "annotations"), _nq
     ),
 }
