@@ -20,12 +20,14 @@ from hypothesis import strategies as st
 
 from harness.adapters.transformers import LoadSettings, TransformersAdapter
 from harness.adapters.weights import FolderWeights
+from harness.entries.catalog import Catalog
 from harness.errors import DataError, HarnessError, UsageError
 from harness.finetuning.checkpoints import BaseRecord, Recipe, write_checkpoint
 from harness.finetuning.examples import Example, Passages, Templates, make_examples
 from harness.finetuning.pools import check_apart, draw, hold_out
 from harness.finetuning.settings import TrainingSettings, grid
 from harness.finetuning.training import IGNORED, TrainingPlan, _encode, train, with_lora
+from harness.prompts import chat
 from harness.records import Message, Passage, Query, Question
 from tests.conftest import REPOSITORY, TASK, Finished, Silent, write_entries, write_pack
 from tests.tiny import make_model
@@ -147,6 +149,34 @@ def test_one_long_answer_does_not_take_the_token_budget_of_the_others(base: Path
     long = Question("long", "What?", ("x" * 200,))
     examples, left_out = make_examples([*POOL[:3], long], "qa", TEMPLATES, None, model, 160)
     assert ([e.id for e in examples], left_out) == (["q0", "q1", "q2"], ["long"])
+
+
+def test_telecoms_prompt_speaks_of_passages_only_where_some_are_shown() -> None:
+    task = Catalog().task("telecom")
+    shown = Passage("d1", 0, 4, "Title", "Text.", 1, 0.0)
+    system, asked = chat(task.doc_to_text, task.system_instruction, "What is the fee?", [shown], {})
+    assert system.content == "You answer questions of telecom support staff, briefly and from the passages alone."
+    assert asked.content == (
+        "Passages from the knowledge base:\n\n[1] Title\nText.\n\nAnswer in one or two short sentences. If the "
+        "passages do not say it, answer: The knowledge base does not say.\n\nQuestion: What is the fee?"
+    )
+    system, asked = chat(task.doc_to_text, task.system_instruction, "What is the fee?", [], {})
+    assert system.content == "You answer questions of telecom support staff, briefly."
+    assert asked.content == "Answer in one or two short sentences.\n\nQuestion: What is the fee?"
+
+
+def test_no_shipped_task_speaks_of_passages_without_any() -> None:
+    catalog = Catalog()
+    for name in catalog.files("tasks"):
+        if name != "fine-or-fail":  # a group
+            task = catalog.task(name)
+            messages = chat(task.doc_to_text, task.system_instruction, "What is it?", [], {})
+            assert "passage" not in " ".join(message.content for message in messages).lower(), name
+
+
+def test_a_system_instruction_that_says_nothing_without_passages_is_no_message() -> None:
+    system = "{% if passages %}Use them.{% endif %}"
+    assert chat("Q: {{ question }}", system, "Why?", [], {}) == [Message("user", "Q: Why?")]
 
 
 class Shelf:

@@ -140,7 +140,7 @@ class TaskEntry(Part):
     test_split: str = "evaluation"
     training_split: str = "finetune"
     retrieval: RetrievalEntry
-    system_instruction: str | None = None
+    system_instruction: template("system_instruction") | None = None  # type: ignore[valid-type]
     doc_to_text: template("doc_to_text")  # type: ignore[valid-type]
     doc_to_target: template("doc_to_target") = "{{ references[0] }}"  # type: ignore[valid-type]
     """The one reference that a judge sees."""
