@@ -21,9 +21,10 @@ from hypothesis import strategies as st
 from harness.adapters.transformers import LoadSettings, TransformersAdapter
 from harness.adapters.weights import FolderWeights
 from harness.entries.catalog import Catalog
+from harness.entries.checkpoints import Presentation
 from harness.errors import DataError, HarnessError, UsageError
 from harness.finetuning.checkpoints import BaseRecord, Recipe, write_checkpoint
-from harness.finetuning.examples import Example, Passages, Templates, make_examples
+from harness.finetuning.examples import Example, Examples, Passages, Showing, Templates, make_examples
 from harness.finetuning.pools import check_apart, draw, hold_out
 from harness.finetuning.settings import TrainingSettings, grid
 from harness.finetuning.training import IGNORED, TrainingPlan, _encode, train, with_lora
@@ -78,14 +79,23 @@ def test_settings_are_chosen_on_a_tenth_of_the_pairs() -> None:
 
 
 def test_a_grid_has_every_combination() -> None:
-    found = grid(TrainingSettings(), ["lora_r=8,16", "epochs=1,3"])
+    found = [point.settings for point in grid(TrainingSettings(), ["lora_r=8,16", "epochs=1,3"])]
     assert [(s.lora_r, s.epochs, s.alpha) for s in found] == [(8, 1, 16), (8, 3, 16), (16, 1, 32), (16, 3, 32)]
+
+
+def test_the_method_is_an_axis_of_a_grid_and_varies_slowest() -> None:
+    found = grid(TrainingSettings(), ["lora_r=8,16", "method=lora,qlora"])
+    assert [(point.method, point.settings.lora_r) for point in found] == [
+        ("lora", 8), ("lora", 16), ("qlora", 8), ("qlora", 16),
+    ]  # fmt: skip
+    assert [point.method for point in grid(TrainingSettings(), ["lora_r=8"], "qlora")] == ["qlora"]
 
 
 @pytest.mark.parametrize(
     ("axis", "said"),
     [
         ("rank=8", "give one of"),
+        ("method=lora,dora", "'dora' is no method; it can be lora, qlora"),
         ("lora_r=8.5", "whole numbers are required"),
         ("epochs=0", "epochs is 0; it must be above 0"),
     ],
@@ -109,13 +119,14 @@ def adapter(folder: Path, cache: Path, **changes: Any) -> TransformersAdapter:
 
 
 TEMPLATES = Templates("{% for p in passages %}{{ p.text }}\n{% endfor %}Q: {{ question }}", "{{ references[0] }}", None)
+QA = Showing(Presentation(), TEMPLATES)
 
 
 def test_the_prompt_of_qa_is_that_of_the_closed_book_arm_and_the_answer_ends_the_turn(
     base: Path, tmp_path: Path
 ) -> None:
     model = adapter(base, tmp_path)
-    (example,), _ = make_examples(POOL[:1], "qa", TEMPLATES, None, model, 512)
+    (example,) = make_examples(POOL[:1], QA, model, 512).items
     assert example.prompt == model.format_prompt([Message("user", "Q: What is the number 0?")])
     assert example.completion == "It is 0.</s>"
 
@@ -140,15 +151,15 @@ def test_a_model_without_a_chat_template_learns_to_end_with_its_end_token(tmp_pa
 
 def test_a_pair_that_is_too_long_is_left_out_by_name(base: Path, tmp_path: Path) -> None:
     long = Question("long", "x" * 300, ("short",))
-    examples, left_out = make_examples([*POOL[:2], long], "qa", TEMPLATES, None, adapter(base, tmp_path), 120)
-    assert ([e.id for e in examples], left_out) == (["q0", "q1"], ["long"])
+    examples = make_examples([*POOL[:2], long], QA, adapter(base, tmp_path), 120)
+    assert ([e.id for e in examples.items], examples.left_out) == (["q0", "q1"], ["long"])
 
 
 def test_one_long_answer_does_not_take_the_token_budget_of_the_others(base: Path, tmp_path: Path) -> None:
     model = adapter(base, tmp_path)
     long = Question("long", "What?", ("x" * 200,))
-    examples, left_out = make_examples([*POOL[:3], long], "qa", TEMPLATES, None, model, 160)
-    assert ([e.id for e in examples], left_out) == (["q0", "q1", "q2"], ["long"])
+    examples = make_examples([*POOL[:3], long], QA, model, 160)
+    assert ([e.id for e in examples.items], examples.left_out) == (["q0", "q1", "q2"], ["long"])
 
 
 def test_telecoms_prompt_speaks_of_passages_only_where_some_are_shown() -> None:
@@ -197,9 +208,9 @@ class Shelf:
 
 
 def prompts_of(format: Any, model: TransformersAdapter) -> list[str]:
-    passages = Passages(Shelf(False), Shelf(True), top_k=4, within_document=False, seed=0)
-    examples, _ = make_examples(POOL, format, TEMPLATES, passages, model, 512)
-    return [example.prompt for example in examples]
+    passages = Passages(Shelf(False), Shelf(True), top_k=4, within_document=False)
+    showing = Showing(Presentation(format), TEMPLATES, passages)
+    return [example.prompt for example in make_examples(POOL, showing, model, 512).items]
 
 
 def test_rag_shows_what_retrieval_finds(base: Path, tmp_path: Path) -> None:
@@ -224,8 +235,9 @@ class GoldShelf(Shelf):
 
 def test_the_oracle_is_asked_for_the_gold_documents_of_each_pair(base: Path, tmp_path: Path) -> None:
     pool = [question(n, gold=f"d{n}") for n in range(40)]
-    passages = Passages(Shelf(False), GoldShelf(True), top_k=4, within_document=False, seed=0)
-    examples, _ = make_examples(pool, "rag_distractors", TEMPLATES, passages, adapter(base, tmp_path), 512)
+    passages = Passages(Shelf(False), GoldShelf(True), top_k=4, within_document=False)
+    showing = Showing(Presentation("rag_distractors"), TEMPLATES, passages)
+    examples = make_examples(pool, showing, adapter(base, tmp_path), 512).items
     with_gold = [n for n, example in enumerate(examples) if "<gold" in example.prompt]
     assert all(f"<gold d{n}>" in examples[n].prompt and f"<d{n}>" not in examples[n].prompt for n in with_gold)
     assert 25 <= len(with_gold) < 40
@@ -252,7 +264,7 @@ def trained_weights(model: Any) -> dict[str, torch.Tensor]:
 
 def run_training(base: Path, tmp_path: Path, progress: Any, seed: int = 0) -> Any:
     model = adapter(base, tmp_path)
-    examples, _ = make_examples(POOL[:24], "qa", TEMPLATES, None, model, 256)
+    examples = make_examples(POOL[:24], QA, model, 256).items
     return train(model, TrainingPlan(examples, [], QUICK, seed, False, tmp_path / "work"), progress)
 
 
@@ -272,7 +284,7 @@ def test_the_learning_rate_rises_in_the_warm_up_and_falls_from_then_on(
 ) -> None:
     """A quarter of 12 steps: they are at 0, 1/3 and 2/3 of the rate, the fourth is at all of it."""
     model = adapter(base, tmp_path)
-    examples, _ = make_examples(POOL[:24], "qa", TEMPLATES, None, model, 256)
+    examples = make_examples(POOL[:24], QA, model, 256).items
     plan = TrainingPlan(examples, [], replace(QUICK, warmup=0.25), 0, False, tmp_path / "work")
     trained = train(model, plan, progress)
     rates = [line["learning_rate"] for line in trained.history]
@@ -473,9 +485,9 @@ class Full:
 def test_a_checkpoint_that_cannot_be_written_leaves_the_old_one(base: Path, tmp_path: Path, progress: Silent) -> None:
     trained = run_training(base, tmp_path, progress)
     recipe = Recipe(
-        task="t", method="lora", format="qa", settings=QUICK, seed=0,
+        task="t", method="lora", presentation=Presentation(), settings=QUICK, seed=0,
         base=BaseRecord("m", "m", None, None, {}, "float32", "none", "none"),
-        source={}, tokenizer={}, prompt_start_ids=[], examples=[Example("q", "p", "c")], questions=["0"], left_out=[],
+        source={}, tokenizer={}, prompt_start_ids=[], examples=Examples([Example("q", "p", "c")], []), questions=["0"],
     )  # fmt: skip
     folder = tmp_path / "lora"
     write_checkpoint(folder, recipe, trained, adapter(base, tmp_path).tokenizer, [], {})
@@ -617,7 +629,7 @@ def test_accelerate_launch_takes_the_command(farm: list[str], tmp_path: Path, pr
 
 def test_a_loss_that_is_not_a_number_is_one_line(base: Path, tmp_path: Path, progress: Silent) -> None:
     model = adapter(base, tmp_path)
-    examples, _ = make_examples(POOL[:8], "qa", TEMPLATES, None, model, 256)
+    examples = make_examples(POOL[:8], QA, model, 256).items
     wild = TrainingSettings(epochs=6, batch_size=4, learning_rate=1e30, lora_r=4)
     with pytest.raises(HarnessError, match="the training's loss became nan; lower --learning_rate"):
         train(model, TrainingPlan(examples, [], wild, 0, False, tmp_path / "w"), progress)
