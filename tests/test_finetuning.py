@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from harness.adapters.transformers import LoadSettings, TransformersAdapter
 from harness.adapters.weights import FolderWeights
+from harness.api.session import Session
 from harness.entries.catalog import Catalog
 from harness.entries.checkpoints import Presentation
 from harness.errors import DataError, HarnessError, UsageError
@@ -28,6 +29,7 @@ from harness.finetuning.examples import Example, Examples, Passages, Showing, Te
 from harness.finetuning.pools import check_apart, draw, hold_out
 from harness.finetuning.settings import TrainingSettings, grid
 from harness.finetuning.training import IGNORED, TrainingPlan, _encode, train, with_lora
+from harness.planning.training import TrainingSpec, prepare_training
 from harness.prompts import chat
 from harness.records import Message, Passage, Query, Question
 from tests.conftest import REPOSITORY, TASK, Finished, Silent, write_entries, write_pack
@@ -554,6 +556,8 @@ def test_a_base_without_a_chat_template_is_trained_only_when_that_is_meant(
         (["--samples", "4", "--epochs", "0"], "--epochs is 0; it must be above 0"),
         (["--samples", "4", "--sweep", "lora_r=4,8"], "4 pairs are too few to hold 4 of them out"),
         (["--samples", "4", "--max_length", "9"], "not one pair fits"),
+        (["--samples", "4", "--target", "quote"], "--target quote: the format qa shows no passages to quote or cite"),
+        (["--samples", "4", "--domain", "animas"], "no task named 'animas'; near it: animals"),
     ],
 )
 def test_what_cannot_be_trained_is_one_line(harness: Harness, farm: list[str], flags: list[str], said: str) -> None:
@@ -605,6 +609,100 @@ def test_qlora_trains_on_four_bits_and_says_so(harness: Harness, farm: list[str]
     assert done.code == 0, done.err
     manifest = json.loads(Path("checkpoints/animals/tiny-qlora-4/training.json").read_text())
     assert (manifest["method"], manifest["base"]["quantization"]) == ("qlora", "4bit")
+
+
+def test_a_sweep_over_methods_trains_each_trial_by_its_method_and_names_the_chosen_one(
+    harness: Harness, farm: list[str]
+) -> None:
+    command = ["finetune", *farm, "--model", "tiny", "--samples", "16", *KNOBS]
+    sweep = ["--sweep", "method=lora,qlora", "learning_rate=1e-6,2e-2"]
+    done = harness(*command, *sweep)
+    assert done.code == 0, done.err
+    assert re.findall(r"(tiny-\w+-16): sweep (\d) of 4: method (\w+), learning_rate (\S+),", done.err) == [
+        ("tiny-lora-16", "1", "lora", "1e-06"), ("tiny-lora-16", "2", "lora", "0.02"),
+        ("tiny-qlora-16", "3", "qlora", "1e-06"), ("tiny-qlora-16", "4", "qlora", "0.02"),
+    ]  # fmt: skip
+    (folder,) = Path("checkpoints/animals").glob("*")
+    manifest = json.loads((folder / "training.json").read_text())
+    losses = {(row["method"], row["learning_rate"]): row["validation_loss"] for row in manifest["sweep"]}
+    assert len(set(losses.values())) == 4, "four trainings, none of them another's"
+    best = min(losses, key=lambda point: losses[point])
+    assert (manifest["method"], manifest["settings"]["learning_rate"]) == best
+    assert folder.name == f"tiny-{best[0]}-16"
+    assert manifest["base"]["quantization"] == {"lora": "none", "qlora": "4bit"}[best[0]]
+    assert "|method|learning_rate|" in done.out
+    assert not list(Path("checkpoints/animals").glob(".*")), "what the other method tried is cleared away"
+    again = harness(*command, *sweep)
+    assert "trained already" in again.err
+    assert "sweep 1" not in again.err
+
+
+def manifest_of(name: str) -> dict[str, Any]:
+    held: dict[str, Any] = json.loads(Path("checkpoints/animals", name, "training.json").read_text())
+    return held
+
+
+def test_a_placebo_stands_beside_the_checkpoint_and_its_pairs_are_those_that_were_trained_on(
+    harness: Harness, farm: list[str], tmp_path: Path
+) -> None:
+    command = ["finetune", *farm, "--model", "tiny", "--samples", "16", *KNOBS]
+    assert harness(*command).code == 0
+    done = harness(*command, "--shuffle_answers")
+    assert done.code == 0, done.err
+    assert "placebo: answers exchanged between pairs" in done.err
+    real, placebo = manifest_of("tiny-lora-16"), manifest_of("tiny-lora-16-shuffled")
+    assert (real["shuffle_answers"], placebo["shuffle_answers"]) == (False, True)
+    assert real["pairs"]["ids"] == placebo["pairs"]["ids"]
+    assert real["pairs"]["questions"] == placebo["pairs"]["questions"]
+    assert real["identity"] != placebo["identity"]
+    assert "trained already" in harness(*command, "--shuffle_answers").err
+    smaller = TASK.replace("finetune: {pool: 0, sizes: []}", "finetune: {pool: 8, sizes: [4]}")
+    write_entries(tmp_path / "mine", tasks__animals=smaller)  # eight of its questions are now evaluated on
+    done = harness("eval", *farm, "--model", "tiny-lora-16-shuffled")
+    assert done.code == 0, done.err
+    assert "was trained on 8 of the 16 questions" in done.err
+
+
+def test_a_placebo_of_another_domain_has_its_pairs_and_passages_in_this_tasks_prompt(
+    harness: Harness, farm: list[str], tmp_path: Path
+) -> None:
+    rows = [
+        {"id": f"q{n}", "question": f"Where is mine {n}?", "answers": [f"In valley {n}."], "gold_doc_ids": ["m1"]}
+        for n in range(24)
+    ]
+    corpus = [{"doc_id": "m1", "title": "Mines", "text": "Mine 1 is in valley 1."}]
+    mines = write_pack(tmp_path / "mines", questions=rows, documents=corpus)
+    other = TASK.replace("task: animals", "task: mines").replace(
+        "finetune: {pool: 0, sizes: []}", "finetune: {pool: 16, sizes: [4]}"
+    )
+    write_entries(tmp_path / "mine", tasks__mines=other.replace("Question:", "Ask:"))
+    session = Session.open([farm[-1]], progress=False)
+    spec = TrainingSpec(
+        task=session.catalog.task("animals"), model=session.catalog.model("tiny"), sizes=[1], data=str(mines),
+        presentation=Presentation("rag", domain="mines"), domain=session.catalog.task("mines"),
+    )  # fmt: skip
+    materials, ((pair,),) = prepare_training(spec, session.resources)
+    (example,) = make_examples([pair], materials.showing, materials.model, 512).items
+    assert f"Mine 1 is in valley 1.\nQuestion: {pair.text}</s>" in example.prompt
+    assert example.completion == f"{pair.references[0]}</s>"
+    flags = [str(mines) if flag == farm[3] else flag for flag in farm]
+    command = ["finetune", *flags, "--model", "tiny", "--samples", "4", "--format", "rag", *KNOBS]
+    done = harness(*command, "--domain", "mines")
+    assert done.code == 0, done.err
+    assert "placebo: pairs of mines" in done.err
+    manifest = manifest_of("tiny-lora-4-rag-from_mines")
+    assert (manifest["task"], manifest["domain"]) == ("animals", "mines")
+    done = harness("eval", *farm, "--model", "tiny-lora-4-rag-from_mines")
+    assert done.code == 0, done.err
+    assert "4 of the pairs that it was trained on are not in this task's data" in done.err, "though the ids are"
+    (run,) = Path("results").rglob("manifest.json")
+    assert json.loads(run.read_text())["training"]["domain"] == "mines"
+
+
+def test_a_missing_placebo_names_the_command_that_trains_it(harness: Harness, farm: list[str]) -> None:
+    done = harness("eval", *farm, "--model", "tiny-lora-8-rag-cited-shuffled")
+    assert done.code == 2
+    assert "--model tiny --samples 8 --format rag --target cited --shuffle_answers" in done.err
 
 
 @pytest.mark.slow

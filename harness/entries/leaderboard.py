@@ -39,6 +39,11 @@ class StudyFinetuneEntry(Part):
     """Of the training, over the defaults of `harness finetune`: `epochs`, `lora_r`, …"""
 
     @property
+    def domains(self) -> list[str]:
+        """The tasks that lend their pairs."""
+        return [domain for placebo in self.placebos if (domain := _domain_of(placebo)) is not None]
+
+    @property
     def presentations(self) -> list[Presentation]:
         """Every way in which pairs are shown; without passages there is nothing to quote or cite."""
         every = [

@@ -19,7 +19,7 @@ from harness.records import Passage, Question, Span
 __all__ = ["Evidence", "cited", "evidence_of", "occurrences", "parts_of", "quote", "span_in", "substituted"]
 
 LONGEST_QUOTE = 300  # characters: a longer span, such as a paragraph, is quoted by one sentence of it
-_SENTENCE = re.compile(r"[^\s].*?(?:[.!?](?=\s)|$|\n)", re.DOTALL)
+_SENTENCE = re.compile(r"\S.*?(?:[.!?](?=\s)|$|(?=\n\s*\n))", re.DOTALL)
 
 
 class Evidence(NamedTuple):
