@@ -91,7 +91,7 @@ def _add_presentation(group: argparse._ArgumentGroup) -> None:
         help="prompt format: qa (the question alone; default), rag (with retrieved passages), one_chunk (one of the "
         "three best passages: three examples a pair), rag_distractors (gold passages among distractors; every fifth "
         "pair without gold), counterfactual (rag, with another value in passage and answer where that can be done); "
-        "the study does not state its own",
+        "the study does not state its training format",
     )
     group.add_argument(
         "--target",

@@ -1,5 +1,6 @@
 """The knobs of a training, and grids of them. They are the study's: epochs, effective batch (batch × accumulation),
-LoRA or QLoRA, rank and alpha; and the learning rate, which it does not name.
+LoRA or QLoRA, rank and alpha; and the learning rate, which it does not name. Its training format it does not state
+either; ours are in `finetuning/examples.py`.
 """
 
 from __future__ import annotations
