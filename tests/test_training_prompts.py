@@ -136,6 +136,13 @@ def test_a_closed_list_of_values_is_where_another_comes_from(model: Transformers
     assert texts(shown(model, [pair, DONOR], Presentation("counterfactual")))[0][1] == "The term of Alpha is one week."
 
 
+def test_another_value_is_in_the_same_unit_where_there_is_one(model: TransformersAdapter) -> None:
+    """Of the kind are 2 years, 5 days and 24 months."""
+    donors = [DONOR, term_of("Delta 2", "5 days", Span("d", 0, 9)), term_of("Delta 3", "24 months", Span("d", 0, 9))]
+    ((_, completion),) = texts(shown(model, [PAIR, *donors], Presentation("counterfactual")))
+    assert completion == "The term of Alpha is 24 months."
+
+
 def test_several_values_are_exchanged_together_each_in_its_span(model: TransformersAdapter) -> None:
     price = Fact("alpha/price", "money", "30 euros", "Alpha costs 30 euros.")
     pair = replace(

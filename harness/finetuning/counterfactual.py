@@ -4,10 +4,11 @@ learns to follow its passages and no facts (Li et al. 2022, arXiv:2211.05110; th
 2021, arXiv:2109.05052).
 
 By rule. Where the facts of an answer are known (the synthetic world), each one's value is exchanged within its gold
-span, for one of the fact's alternatives or of another pair's fact of its kind. Elsewhere the whole answer must stand
-word for word in a gold document's passage; it is exchanged in every passage that is shown, for another pair's answer of
-its form: as many words, with or without a digit, with or without a capital. A pair for which that cannot be done is
-None here: one whose value is not shown, is ambiguous in its span or stands in the question; a comparison, a yes or no.
+span, for one of the fact's alternatives or of another pair's fact of its kind, in the same unit if there is one.
+Elsewhere the whole answer must stand word for word in a gold document's passage; it is exchanged in every passage that
+is shown, for another pair's answer of its form: as many words, with or without a digit, with or without a capital. A
+pair for which that cannot be done is None here: one whose value is not shown, is ambiguous in its span or stands in the
+question; a comparison, a yes or no.
 """
 
 from __future__ import annotations
@@ -87,7 +88,9 @@ class Donors:
         known = fact.alternatives or [f.value for other in self.pairs for f in other.facts if f.kind == fact.kind]
         not_wanted = {fact.value.casefold(), *(value.casefold() for value in taken)}
         choices = sorted({v for v in known if v and v.casefold() not in not_wanted and not occurrences(v, pair.text)})
-        return self._rng(pair, fact.id).choice(choices) if choices else None
+        # 18 months becomes 24 months rather than 15 seconds
+        alike = [value for value in choices if _unit(value) == _unit(fact.value)]
+        return self._rng(pair, fact.id).choice(alike or choices) if choices else None
 
     def _by_answer(self, pair: Question, passages: Sequence[Passage]) -> Counterfactual | None:
         answer = self.target_of(pair)
@@ -115,6 +118,10 @@ class Donors:
 
 def _with_values(pair: Question, values: Mapping[str, str]) -> Question:
     return replace(pair, references=tuple(substituted(reference, values) for reference in pair.references))
+
+
+def _unit(value: str) -> str:
+    return re.sub(r"\d[\d.,]*", "", value)
 
 
 def _form(answer: str) -> tuple[int, bool, bool]:
