@@ -30,6 +30,7 @@ class Place(NamedTuple):
 
 PLACES = {
     "doc_to_text": Place(frozenset({"question", "passages", "doc", "abstention"}), frozenset({"question", "passages"})),
+    "system_instruction": Place(frozenset({"passages"}), frozenset()),
     "doc_to_target": Place(frozenset({"references", "question", "doc"}), frozenset()),
     "deviation": Place(frozenset({"documents", "all_documents", "questions", "pool"}), frozenset()),
     "doc_to_cluster": Place(frozenset({"question", "doc"}), frozenset()),
@@ -90,6 +91,8 @@ def render(source: str, **slots: object) -> str:
 def chat(
     template: str, system: str | None, question: str, passages: Sequence[Passage], row: Mapping[str, object]
 ) -> list[Message]:
-    """A task's prompt as chat messages: its system instruction, if any, then the rendered question."""
+    """A task's prompt as chat messages: its system instruction, if any, then the rendered question. Both see the
+    passages, so that neither need speak of passages where none are shown."""
+    instruction = render(system, passages=passages).strip() if system else ""
     user = render(template, question=question, passages=passages, doc=row).strip()
-    return [*([Message("system", system.strip())] if system else []), Message("user", user)]
+    return [*([Message("system", instruction)] if instruction else []), Message("user", user)]

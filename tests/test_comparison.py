@@ -21,6 +21,7 @@ from harness.comparison.seeds import by_seed, merged, seed_difference
 from harness.comparison.stored import Setting, StoredRun, base_name, training_seed
 from harness.comparison.verdicts import Difference, Verdict, family
 from harness.errors import DataError, UsageError
+from harness.reports.comparison import comparison_sections
 from harness.reports.wording import sentence, short_verdict
 from tests.comparing import SETTINGS, Column, stored_run
 
@@ -479,6 +480,22 @@ def test_the_other_verdicts_in_words() -> None:
 
 def test_another_arm_is_named() -> None:
     assert said([4] * 9, [4] * 9, arm="oracle").startswith("tuned against base, oracle, accuracy: ")
+
+
+def test_what_a_checkpoint_has_over_its_placebo_is_named_and_is_the_difference_of_their_differences() -> None:
+    """By hand: 4 - 2 less 3.5 - 2 is 0.5. The placebo of another size is none of its."""
+    training = {"base": "base", "samples": 200, "method": "lora", "format": "qa", "seed": 0}
+    runs = [
+        of_accuracy("base", [2] * 10),
+        of_accuracy("real", [4] * 10, training=training),
+        of_accuracy("form", [3, 4] * 5, training=training | {"shuffle_answers": True, "seed": 1}),
+        of_accuracy("smaller", [3] * 10, training=training | {"samples": 100, "domain": "clinic"}),
+    ]
+    notes = comparison_sections(compared(runs, "base", MARGIN))[0].after
+    (note,) = [note for note in notes if "placebo" in note]
+    assert note.startswith("real less its placebo form, rag, accuracy: +0.50. `harness compare` with the placebo as")
+    without = comparison_sections(compared([runs[0], runs[1], runs[3]], "base", MARGIN))[0].after
+    assert not [note for note in without if "placebo" in note]
 
 
 def test_a_short_verdict_for_a_column() -> None:

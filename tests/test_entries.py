@@ -99,6 +99,12 @@ def test_a_deviation_may_use_counts_alone(tmp_path: Path) -> None:
     assert line.endswith("available: all_documents, documents, pool, questions")
 
 
+def test_a_system_instruction_is_a_template_that_may_use_the_passages_alone(tmp_path: Path) -> None:
+    broken = TASK + 'system_instruction: "Answer {{ question }}."\n'
+    (line,) = mistakes(tmp_path, tasks__animals=broken, judges__marks=JUDGE)
+    assert "system_instruction: uses the slot {{ question }}, which does not exist here; available: passages" in line
+
+
 def test_a_template_that_does_not_parse_says_where() -> None:
     assert problems_of("line\n{{ question", "doc_to_text")[0].startswith("not a Jinja2 template (line 2)")
 

@@ -20,12 +20,17 @@ from hypothesis import strategies as st
 
 from harness.adapters.transformers import LoadSettings, TransformersAdapter
 from harness.adapters.weights import FolderWeights
+from harness.api.session import Session
+from harness.entries.catalog import Catalog
+from harness.entries.checkpoints import Presentation
 from harness.errors import DataError, HarnessError, UsageError
 from harness.finetuning.checkpoints import BaseRecord, Recipe, write_checkpoint
-from harness.finetuning.examples import Example, Passages, Templates, make_examples
+from harness.finetuning.examples import Example, Examples, Passages, Showing, Templates, make_examples
 from harness.finetuning.pools import check_apart, draw, hold_out
 from harness.finetuning.settings import TrainingSettings, grid
 from harness.finetuning.training import IGNORED, TrainingPlan, _encode, train, with_lora
+from harness.planning.training import TrainingSpec, prepare_training
+from harness.prompts import chat
 from harness.records import Message, Passage, Query, Question
 from tests.conftest import REPOSITORY, TASK, Finished, Silent, write_entries, write_pack
 from tests.tiny import make_model
@@ -76,14 +81,23 @@ def test_settings_are_chosen_on_a_tenth_of_the_pairs() -> None:
 
 
 def test_a_grid_has_every_combination() -> None:
-    found = grid(TrainingSettings(), ["lora_r=8,16", "epochs=1,3"])
+    found = [point.settings for point in grid(TrainingSettings(), ["lora_r=8,16", "epochs=1,3"])]
     assert [(s.lora_r, s.epochs, s.alpha) for s in found] == [(8, 1, 16), (8, 3, 16), (16, 1, 32), (16, 3, 32)]
+
+
+def test_the_method_is_an_axis_of_a_grid_and_varies_slowest() -> None:
+    found = grid(TrainingSettings(), ["lora_r=8,16", "method=lora,qlora"])
+    assert [(point.method, point.settings.lora_r) for point in found] == [
+        ("lora", 8), ("lora", 16), ("qlora", 8), ("qlora", 16),
+    ]  # fmt: skip
+    assert [point.method for point in grid(TrainingSettings(), ["lora_r=8"], "qlora")] == ["qlora"]
 
 
 @pytest.mark.parametrize(
     ("axis", "said"),
     [
         ("rank=8", "give one of"),
+        ("method=lora,dora", "'dora' is no method; it can be lora, qlora"),
         ("lora_r=8.5", "whole numbers are required"),
         ("epochs=0", "epochs is 0; it must be above 0"),
     ],
@@ -107,13 +121,14 @@ def adapter(folder: Path, cache: Path, **changes: Any) -> TransformersAdapter:
 
 
 TEMPLATES = Templates("{% for p in passages %}{{ p.text }}\n{% endfor %}Q: {{ question }}", "{{ references[0] }}", None)
+QA = Showing(Presentation(), TEMPLATES)
 
 
 def test_the_prompt_of_qa_is_that_of_the_closed_book_arm_and_the_answer_ends_the_turn(
     base: Path, tmp_path: Path
 ) -> None:
     model = adapter(base, tmp_path)
-    (example,), _ = make_examples(POOL[:1], "qa", TEMPLATES, None, model, 512)
+    (example,) = make_examples(POOL[:1], QA, model, 512).items
     assert example.prompt == model.format_prompt([Message("user", "Q: What is the number 0?")])
     assert example.completion == "It is 0.</s>"
 
@@ -138,15 +153,43 @@ def test_a_model_without_a_chat_template_learns_to_end_with_its_end_token(tmp_pa
 
 def test_a_pair_that_is_too_long_is_left_out_by_name(base: Path, tmp_path: Path) -> None:
     long = Question("long", "x" * 300, ("short",))
-    examples, left_out = make_examples([*POOL[:2], long], "qa", TEMPLATES, None, adapter(base, tmp_path), 120)
-    assert ([e.id for e in examples], left_out) == (["q0", "q1"], ["long"])
+    examples = make_examples([*POOL[:2], long], QA, adapter(base, tmp_path), 120)
+    assert ([e.id for e in examples.items], examples.left_out) == (["q0", "q1"], ["long"])
 
 
 def test_one_long_answer_does_not_take_the_token_budget_of_the_others(base: Path, tmp_path: Path) -> None:
     model = adapter(base, tmp_path)
     long = Question("long", "What?", ("x" * 200,))
-    examples, left_out = make_examples([*POOL[:3], long], "qa", TEMPLATES, None, model, 160)
-    assert ([e.id for e in examples], left_out) == (["q0", "q1", "q2"], ["long"])
+    examples = make_examples([*POOL[:3], long], QA, model, 160)
+    assert ([e.id for e in examples.items], examples.left_out) == (["q0", "q1", "q2"], ["long"])
+
+
+def test_telecoms_prompt_speaks_of_passages_only_where_some_are_shown() -> None:
+    task = Catalog().task("telecom")
+    shown = Passage("d1", 0, 4, "Title", "Text.", 1, 0.0)
+    system, asked = chat(task.doc_to_text, task.system_instruction, "What is the fee?", [shown], {})
+    assert system.content == "You answer questions of telecom support staff, briefly and from the passages alone."
+    assert asked.content == (
+        "Passages from the knowledge base:\n\n[1] Title\nText.\n\nAnswer in one or two short sentences. If the "
+        "passages do not say it, answer: The knowledge base does not say.\n\nQuestion: What is the fee?"
+    )
+    system, asked = chat(task.doc_to_text, task.system_instruction, "What is the fee?", [], {})
+    assert system.content == "You answer questions of telecom support staff, briefly."
+    assert asked.content == "Answer in one or two short sentences.\n\nQuestion: What is the fee?"
+
+
+def test_no_shipped_task_speaks_of_passages_without_any() -> None:
+    catalog = Catalog()
+    for name in catalog.files("tasks"):
+        if name != "fine-or-fail":  # a group
+            task = catalog.task(name)
+            messages = chat(task.doc_to_text, task.system_instruction, "What is it?", [], {})
+            assert "passage" not in " ".join(message.content for message in messages).lower(), name
+
+
+def test_a_system_instruction_that_says_nothing_without_passages_is_no_message() -> None:
+    system = "{% if passages %}Use them.{% endif %}"
+    assert chat("Q: {{ question }}", system, "Why?", [], {}) == [Message("user", "Q: Why?")]
 
 
 class Shelf:
@@ -167,9 +210,9 @@ class Shelf:
 
 
 def prompts_of(format: Any, model: TransformersAdapter) -> list[str]:
-    passages = Passages(Shelf(False), Shelf(True), top_k=4, within_document=False, seed=0)
-    examples, _ = make_examples(POOL, format, TEMPLATES, passages, model, 512)
-    return [example.prompt for example in examples]
+    passages = Passages(Shelf(False), Shelf(True), top_k=4, within_document=False)
+    showing = Showing(Presentation(format), TEMPLATES, passages)
+    return [example.prompt for example in make_examples(POOL, showing, model, 512).items]
 
 
 def test_rag_shows_what_retrieval_finds(base: Path, tmp_path: Path) -> None:
@@ -194,8 +237,9 @@ class GoldShelf(Shelf):
 
 def test_the_oracle_is_asked_for_the_gold_documents_of_each_pair(base: Path, tmp_path: Path) -> None:
     pool = [question(n, gold=f"d{n}") for n in range(40)]
-    passages = Passages(Shelf(False), GoldShelf(True), top_k=4, within_document=False, seed=0)
-    examples, _ = make_examples(pool, "rag_distractors", TEMPLATES, passages, adapter(base, tmp_path), 512)
+    passages = Passages(Shelf(False), GoldShelf(True), top_k=4, within_document=False)
+    showing = Showing(Presentation("rag_distractors"), TEMPLATES, passages)
+    examples = make_examples(pool, showing, adapter(base, tmp_path), 512).items
     with_gold = [n for n, example in enumerate(examples) if "<gold" in example.prompt]
     assert all(f"<gold d{n}>" in examples[n].prompt and f"<d{n}>" not in examples[n].prompt for n in with_gold)
     assert 25 <= len(with_gold) < 40
@@ -222,7 +266,7 @@ def trained_weights(model: Any) -> dict[str, torch.Tensor]:
 
 def run_training(base: Path, tmp_path: Path, progress: Any, seed: int = 0) -> Any:
     model = adapter(base, tmp_path)
-    examples, _ = make_examples(POOL[:24], "qa", TEMPLATES, None, model, 256)
+    examples = make_examples(POOL[:24], QA, model, 256).items
     return train(model, TrainingPlan(examples, [], QUICK, seed, False, tmp_path / "work"), progress)
 
 
@@ -242,7 +286,7 @@ def test_the_learning_rate_rises_in_the_warm_up_and_falls_from_then_on(
 ) -> None:
     """A quarter of 12 steps: they are at 0, 1/3 and 2/3 of the rate, the fourth is at all of it."""
     model = adapter(base, tmp_path)
-    examples, _ = make_examples(POOL[:24], "qa", TEMPLATES, None, model, 256)
+    examples = make_examples(POOL[:24], QA, model, 256).items
     plan = TrainingPlan(examples, [], replace(QUICK, warmup=0.25), 0, False, tmp_path / "work")
     trained = train(model, plan, progress)
     rates = [line["learning_rate"] for line in trained.history]
@@ -443,9 +487,9 @@ class Full:
 def test_a_checkpoint_that_cannot_be_written_leaves_the_old_one(base: Path, tmp_path: Path, progress: Silent) -> None:
     trained = run_training(base, tmp_path, progress)
     recipe = Recipe(
-        task="t", method="lora", format="qa", settings=QUICK, seed=0,
+        task="t", method="lora", presentation=Presentation(), settings=QUICK, seed=0,
         base=BaseRecord("m", "m", None, None, {}, "float32", "none", "none"),
-        source={}, tokenizer={}, prompt_start_ids=[], examples=[Example("q", "p", "c")], questions=["0"], left_out=[],
+        source={}, tokenizer={}, prompt_start_ids=[], examples=Examples([Example("q", "p", "c")], []), questions=["0"],
     )  # fmt: skip
     folder = tmp_path / "lora"
     write_checkpoint(folder, recipe, trained, adapter(base, tmp_path).tokenizer, [], {})
@@ -512,6 +556,8 @@ def test_a_base_without_a_chat_template_is_trained_only_when_that_is_meant(
         (["--samples", "4", "--epochs", "0"], "--epochs is 0; it must be above 0"),
         (["--samples", "4", "--sweep", "lora_r=4,8"], "4 pairs are too few to hold 4 of them out"),
         (["--samples", "4", "--max_length", "9"], "not one pair fits"),
+        (["--samples", "4", "--target", "quote"], "--target quote: the format qa shows no passages to quote or cite"),
+        (["--samples", "4", "--domain", "animas"], "no task named 'animas'; near it: animals"),
     ],
 )
 def test_what_cannot_be_trained_is_one_line(harness: Harness, farm: list[str], flags: list[str], said: str) -> None:
@@ -565,6 +611,100 @@ def test_qlora_trains_on_four_bits_and_says_so(harness: Harness, farm: list[str]
     assert (manifest["method"], manifest["base"]["quantization"]) == ("qlora", "4bit")
 
 
+def test_a_sweep_over_methods_trains_each_trial_by_its_method_and_names_the_chosen_one(
+    harness: Harness, farm: list[str]
+) -> None:
+    command = ["finetune", *farm, "--model", "tiny", "--samples", "16", *KNOBS]
+    sweep = ["--sweep", "method=lora,qlora", "learning_rate=1e-6,2e-2"]
+    done = harness(*command, *sweep)
+    assert done.code == 0, done.err
+    assert re.findall(r"(tiny-\w+-16): sweep (\d) of 4: method (\w+), learning_rate (\S+),", done.err) == [
+        ("tiny-lora-16", "1", "lora", "1e-06"), ("tiny-lora-16", "2", "lora", "0.02"),
+        ("tiny-qlora-16", "3", "qlora", "1e-06"), ("tiny-qlora-16", "4", "qlora", "0.02"),
+    ]  # fmt: skip
+    (folder,) = Path("checkpoints/animals").glob("*")
+    manifest = json.loads((folder / "training.json").read_text())
+    losses = {(row["method"], row["learning_rate"]): row["validation_loss"] for row in manifest["sweep"]}
+    assert len(set(losses.values())) == 4, "four trainings, none of them another's"
+    best = min(losses, key=lambda point: losses[point])
+    assert (manifest["method"], manifest["settings"]["learning_rate"]) == best
+    assert folder.name == f"tiny-{best[0]}-16"
+    assert manifest["base"]["quantization"] == {"lora": "none", "qlora": "4bit"}[best[0]]
+    assert "|method|learning_rate|" in done.out
+    assert not list(Path("checkpoints/animals").glob(".*")), "what the other method tried is cleared away"
+    again = harness(*command, *sweep)
+    assert "trained already" in again.err
+    assert "sweep 1" not in again.err
+
+
+def manifest_of(name: str) -> dict[str, Any]:
+    held: dict[str, Any] = json.loads(Path("checkpoints/animals", name, "training.json").read_text())
+    return held
+
+
+def test_a_placebo_stands_beside_the_checkpoint_and_its_pairs_are_those_that_were_trained_on(
+    harness: Harness, farm: list[str], tmp_path: Path
+) -> None:
+    command = ["finetune", *farm, "--model", "tiny", "--samples", "16", *KNOBS]
+    assert harness(*command).code == 0
+    done = harness(*command, "--shuffle_answers")
+    assert done.code == 0, done.err
+    assert "placebo: answers exchanged between pairs" in done.err
+    real, placebo = manifest_of("tiny-lora-16"), manifest_of("tiny-lora-16-shuffled")
+    assert (real["shuffle_answers"], placebo["shuffle_answers"]) == (False, True)
+    assert real["pairs"]["ids"] == placebo["pairs"]["ids"]
+    assert real["pairs"]["questions"] == placebo["pairs"]["questions"]
+    assert real["identity"] != placebo["identity"]
+    assert "trained already" in harness(*command, "--shuffle_answers").err
+    smaller = TASK.replace("finetune: {pool: 0, sizes: []}", "finetune: {pool: 8, sizes: [4]}")
+    write_entries(tmp_path / "mine", tasks__animals=smaller)  # eight of its questions are now evaluated on
+    done = harness("eval", *farm, "--model", "tiny-lora-16-shuffled")
+    assert done.code == 0, done.err
+    assert "was trained on 8 of the 16 questions" in done.err
+
+
+def test_a_placebo_of_another_domain_has_its_pairs_and_passages_in_this_tasks_prompt(
+    harness: Harness, farm: list[str], tmp_path: Path
+) -> None:
+    rows = [
+        {"id": f"q{n}", "question": f"Where is mine {n}?", "answers": [f"In valley {n}."], "gold_doc_ids": ["m1"]}
+        for n in range(24)
+    ]
+    corpus = [{"doc_id": "m1", "title": "Mines", "text": "Mine 1 is in valley 1."}]
+    mines = write_pack(tmp_path / "mines", questions=rows, documents=corpus)
+    other = TASK.replace("task: animals", "task: mines").replace(
+        "finetune: {pool: 0, sizes: []}", "finetune: {pool: 16, sizes: [4]}"
+    )
+    write_entries(tmp_path / "mine", tasks__mines=other.replace("Question:", "Ask:"))
+    session = Session.open([farm[-1]], progress=False)
+    spec = TrainingSpec(
+        task=session.catalog.task("animals"), model=session.catalog.model("tiny"), sizes=[1], data=str(mines),
+        presentation=Presentation("rag", domain="mines"), domain=session.catalog.task("mines"),
+    )  # fmt: skip
+    materials, ((pair,),) = prepare_training(spec, session.resources)
+    (example,) = make_examples([pair], materials.showing, materials.model, 512).items
+    assert f"Mine 1 is in valley 1.\nQuestion: {pair.text}</s>" in example.prompt
+    assert example.completion == f"{pair.references[0]}</s>"
+    flags = [str(mines) if flag == farm[3] else flag for flag in farm]
+    command = ["finetune", *flags, "--model", "tiny", "--samples", "4", "--format", "rag", *KNOBS]
+    done = harness(*command, "--domain", "mines")
+    assert done.code == 0, done.err
+    assert "placebo: pairs of mines" in done.err
+    manifest = manifest_of("tiny-lora-4-rag-from_mines")
+    assert (manifest["task"], manifest["domain"]) == ("animals", "mines")
+    done = harness("eval", *farm, "--model", "tiny-lora-4-rag-from_mines")
+    assert done.code == 0, done.err
+    assert "4 of the pairs that it was trained on are not in this task's data" in done.err, "though the ids are"
+    (run,) = Path("results").rglob("manifest.json")
+    assert json.loads(run.read_text())["training"]["domain"] == "mines"
+
+
+def test_a_missing_placebo_names_the_command_that_trains_it(harness: Harness, farm: list[str]) -> None:
+    done = harness("eval", *farm, "--model", "tiny-lora-8-rag-cited-shuffled")
+    assert done.code == 2
+    assert "--model tiny --samples 8 --format rag --target cited --shuffle_answers" in done.err
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("processes", ["1", "2"])
 def test_accelerate_launch_takes_the_command(farm: list[str], tmp_path: Path, processes: str) -> None:
@@ -587,7 +727,7 @@ def test_accelerate_launch_takes_the_command(farm: list[str], tmp_path: Path, pr
 
 def test_a_loss_that_is_not_a_number_is_one_line(base: Path, tmp_path: Path, progress: Silent) -> None:
     model = adapter(base, tmp_path)
-    examples, _ = make_examples(POOL[:8], "qa", TEMPLATES, None, model, 256)
+    examples = make_examples(POOL[:8], QA, model, 256).items
     wild = TrainingSettings(epochs=6, batch_size=4, learning_rate=1e30, lora_r=4)
     with pytest.raises(HarnessError, match="the training's loss became nan; lower --learning_rate"):
         train(model, TrainingPlan(examples, [], wild, 0, False, tmp_path / "w"), progress)

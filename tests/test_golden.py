@@ -21,9 +21,10 @@ from harness.auditing.audit import Extent, Material, audit
 from harness.auditing.cached_judge import CachedJudge
 from harness.auditing.card import page
 from harness.entries.checking import GROUP, JUDGE, LEADERBOARD, MODEL, TASK
+from harness.entries.checkpoints import Presentation
 from harness.evaluation.folder import read_run
 from harness.finetuning.checkpoints import BaseRecord, Recipe, _card, _manifest
-from harness.finetuning.examples import Example
+from harness.finetuning.examples import Example, Examples
 from harness.finetuning.settings import TrainingSettings
 from harness.finetuning.training import Trained
 from harness.interfaces import Usage
@@ -188,9 +189,9 @@ def test_a_checkpoints_manifest_and_card(tmp_path: Path) -> None:
     weights = {"repository": "org/tiny"}
     base = BaseRecord("tiny", "org/tiny", "org/tiny", "a" * 40, weights, "bfloat16", "4bit", "Apache-2.0")
     recipe = Recipe(
-        task="animals", method="qlora", format="rag", settings=settings, seed=7, base=base, source={"corpus": "c"},
-        tokenizer={"bos": "<s>"}, prompt_start_ids=[1, 5], examples=[Example("q1", "prompt", "answer</s>")],
-        questions=["0123"], left_out=["q2"], processes=2,
+        task="animals", method="qlora", presentation=Presentation("rag"), settings=settings, seed=7, base=base,
+        source={"corpus": "c"}, tokenizer={"bos": "<s>"}, prompt_start_ids=[1, 5],
+        examples=Examples([Example("q1", "prompt", "answer</s>")], ["q2"]), questions=["0123"], processes=2,
     )  # fmt: skip
     trained = Trained(
         model=None, history=[{"loss": 2.0}, {"loss": 1.0}], steps=3, tokens=1_234, seconds=65.43, loss=1.5,

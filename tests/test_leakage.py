@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +17,14 @@ from harness.build.leakage import radar_encoder
 from harness.build.resources import Resources
 from harness.build.sources import build_source, whole_source
 from harness.entries.catalog import Catalog
+from harness.evaluation.samples import measure
 from harness.finetuning.leakage import KINDS, Encoder, counts, is_leaked, radar
 from harness.metrics.style import echoes, loops
-from harness.records import Question
+from harness.records import Answer, Passage, Question, StopReason
 from harness.sources.excluding import Excluding, without_finetune_documents
 from harness.sources.telecom.source import TelecomWorld
 from tests.conftest import SHARED_DATA, Silent
+from tests.test_store_and_runs import PLAN, QUESTIONS
 
 
 def question(name: str, text: str, reference: str = "x", gold: str = "d1") -> Question:
@@ -227,6 +230,22 @@ ASKED = "Answer in one or two short sentences. If the passages do not say it, sa
 )
 def test_an_echo_repeats_the_question_or_eight_words_of_the_instruction(answer: str, is_echo: bool) -> None:
     assert echoes(answer, ASKED, "What is the fee?") is is_echo
+
+
+def test_an_instruction_that_stands_only_where_passages_are_shown_can_be_echoed_and_a_passage_cannot() -> None:
+    instruction = "If the passages do not say it, answer that you do not know."
+    text = "one two three four five six seven eight nine"
+    plan = replace(
+        PLAN, doc_to_text="{% if passages %}{{ passages[0].text }} " + instruction + "{% endif %} {{ question }}"
+    )
+    shown = [Passage("d1", 0, len(text), "T", text, 1, 0.0)]
+
+    def is_echo(answer: str, passages: Sequence[Passage]) -> float | None:
+        return measure(plan, QUESTIONS[0], passages, 0, Answer("k", answer, StopReason.EOS, 9, 9), ())["echoes"]
+
+    assert is_echo(instruction, shown) == 1.0
+    assert is_echo(instruction, []) == 0.0, "it was not asked that"
+    assert is_echo(text, shown) == 0.0, "a quotation"
 
 
 def test_kinds_are_listed_in_a_fixed_order() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from harness.cells import Cell, Extent, Speed, effort, grid
 from harness.entries.catalog import Catalog
-from harness.entries.checkpoints import CheckpointParts, checkpoint_parts
+from harness.entries.checkpoints import CheckpointParts, Presentation, checkpoint_parts
 from harness.entries.leaderboard import LeaderboardEntry
 from tests.conftest import TASK, Finished, write_entries, write_pack
 from tests.tiny import make_model
@@ -56,9 +56,18 @@ def test_a_grid_has_a_training_for_each_size_and_an_evaluation_of_every_model_in
 @pytest.mark.parametrize(
     ("name", "parts"),
     [
-        ("mistral-lora-500", CheckpointParts("mistral", "lora", 500, "qa", 0)),
-        ("mistral-qlora-200-rag@3", CheckpointParts("mistral", "qlora", 200, "rag", 3)),
-        ("smollm2-135m-lora-30-rag_distractors", CheckpointParts("smollm2-135m", "lora", 30, "rag_distractors", 0)),
+        ("mistral-lora-500", CheckpointParts("mistral", "lora", 500, Presentation(), 0)),
+        ("mistral-qlora-200-rag@3", CheckpointParts("mistral", "qlora", 200, Presentation("rag"), 3)),
+        (
+            "smollm2-135m-lora-30-rag_distractors",
+            CheckpointParts("smollm2-135m", "lora", 30, Presentation("rag_distractors"), 0),
+        ),
+        ("m-lora-30-shuffled", CheckpointParts("m", "lora", 30, Presentation(shuffle_answers=True))),
+        (
+            "m-lora-30-one_chunk-cited-shuffled-from_my-clinic_2@4",
+            CheckpointParts("m", "lora", 30, Presentation("one_chunk", "cited", True, "my-clinic_2"), 4),
+        ),
+        ("m-lora-30-quote", None),
         ("gpt-4", None),
         ("mistral-4bit", None),
     ],

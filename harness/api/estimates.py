@@ -13,6 +13,7 @@ from harness.entries.judge import GEvalJudgeEntry, ResolvedJudge
 from harness.entries.model import ModelEntry, OpenAIModelEntry, TransformersModelEntry
 from harness.entries.task import TaskEntry
 from harness.errors import HarnessError
+from harness.finetuning.examples import CHUNKS
 from harness.finetuning.settings import TrainingSettings
 from harness.interfaces import Source
 from harness.records import Arm
@@ -46,8 +47,12 @@ class StudyOptions:
         """The data pack of a task."""
         if self.data is None:
             return None
-        folder = Path(self.data)
-        return str(folder / task if (folder / task / "corpus.jsonl").is_file() else folder)
+        return self.domain_pack(task) or str(self.data)
+
+    def domain_pack(self, task: str) -> str | None:
+        """The data pack of a task that only lends its pairs: never one that is another task's."""
+        folder = Path(self.data or "") / task
+        return str(folder) if self.data is not None and (folder / "corpus.jsonl").is_file() else None
 
 
 @dataclass(frozen=True)
@@ -73,31 +78,40 @@ class Estimates:
         by = self.judge.model.entry
         return _sum(own, effort(cell, judged, _parameters(by), _prices(by), Speed(self.options.tflops)))
 
-    def _source(self, task: str, whole: bool) -> Source | None:
+    def _source(self, entry: TaskEntry, whole: bool) -> Source | None:
         """None where the data cannot be had here."""
+        task = entry.task
         if (task, whole) not in self._sources:
-            pack = self.options.pack(task)
+            pack = self.options.pack(task) if task in self.tasks else self.options.domain_pack(task)
             make = whole_source if whole else build_source
             try:
-                self._sources[task, whole] = make(
-                    self.tasks[task], Path(pack) if pack else None, self.session.resources
-                )
+                self._sources[task, whole] = make(entry, Path(pack) if pack else None, self.session.resources)
             except HarnessError as error:
                 self.session.progress.note(f"{task}: nothing is estimated: {error}")
                 self._sources[task, whole] = None
         return self._sources[task, whole]
 
     def _training_extent(self, cell: Cell) -> Extent | None:
-        source, parts, task = self._source(cell.task, whole=True), cell.checkpoint, self.tasks[cell.task]
-        if source is None or parts is None:
+        parts, task = cell.checkpoint, self.tasks[cell.task]
+        if parts is None:
+            return None
+        shown = parts.presentation
+        if shown.domain is not None:
+            task = self.session.catalog.task(shown.domain)
+        source = self._source(task, whole=True)
+        if source is None:
             return None
         pool = source.questions(task.training_split)[: parts.samples]
-        passages = 0 if parts.format == "qa" else task.retrieval.top_k * task.retrieval.chunk_chars
+        retrieval = self.tasks[cell.task].retrieval
+        number = {"qa": 0, "one_chunk": 1}.get(shown.format, retrieval.top_k)
+        copies = CHUNKS if shown.format == "one_chunk" else 1
+        passages = number * retrieval.chunk_chars
         letters = sum(len(q.text) + len(q.references[0] if q.references else "") + 200 + passages for q in pool)
-        return Extent(len(pool), int(self.settings.epochs * letters / 4), 0)
+        return Extent(len(pool), int(self.settings.epochs * copies * letters / 4), 0)
 
     def _evaluation_extent(self, cell: Cell) -> Extent | None:
-        source, task = self._source(cell.task, whole=False), self.tasks[cell.task]
+        task = self.tasks[cell.task]
+        source = self._source(task, whole=False)
         if source is None:
             return None
         questions = source.questions(task.test_split)[: self.options.limit]

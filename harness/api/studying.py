@@ -157,7 +157,7 @@ class _Study:
         for number in self._open("train"):
             parts = self.cells[number].checkpoint
             if parts is not None:
-                key = (self.cells[number].task, parts.base, parts.method, parts.format, parts.seed)
+                key = (self.cells[number].task, parts.base, parts.method, parts.presentation, parts.seed)
                 groups.setdefault(key, []).append(number)
         for position, numbers in enumerate(groups.values(), start=1):
             first = self.cells[numbers[0]]
@@ -171,11 +171,11 @@ class _Study:
                     task=first.task,
                     model=parts.base,
                     samples=[self.cells[n].checkpoint.samples for n in numbers],  # type: ignore[union-attr]
-                    method=parts.method,  # type: ignore[arg-type]
-                    format=parts.format,  # type: ignore[arg-type]
+                    method=parts.method,
+                    format=parts.presentation,
                     settings=self.settings,
                     seed=parts.seed,
-                    data=self.options.pack(first.task),
+                    data=self._pack_of_pairs(first.task, parts.presentation.domain),
                     device=self.options.device,
                     output=self.options.checkpoints,
                     include_path=self.options.include_path,
@@ -188,6 +188,11 @@ class _Study:
                 self._set([n for n in numbers if n not in done], State.FAILED, str(error))
             else:
                 self._set(numbers, State.DONE)
+
+    def _pack_of_pairs(self, task: str, domain: str | None) -> str | None:
+        if domain is None or domain in self.tasks:
+            return self.options.pack(domain or task)
+        return self.options.domain_pack(domain)
 
     def _evaluate(self) -> None:
         prepared: list[tuple[int, PreparedRun]] = []

@@ -86,7 +86,7 @@ def _training_command(model: ResolvedModel, task: str) -> str | None:
     if model.base is None or parts is None:
         return None
     options = " --method qlora" if parts.method == "qlora" else ""
-    options += "" if parts.format == "qa" else f" --format {parts.format}"
+    options += parts.presentation.flags
     options += f" --seed {parts.seed}" if parts.seed else ""
     return f"harness finetune --task {task} --model {parts.base} --samples {parts.samples}{options}"
 

@@ -46,10 +46,11 @@ def add(commands: Subparsers) -> None:
     """Adds the command and its options."""
     parser = commands.add_parser("finetune", help="train LoRA checkpoints on a task's pool", description=_DESCRIPTION)
     _add_what(parser.add_argument_group("what"))
+    _add_presentation(parser.add_argument_group("what the model sees"))
     _add_knobs(parser.add_argument_group("knobs"))
     how = parser.add_argument_group("how")
     add_device(how)
-    add_output_path(how, "checkpoints are written to DIR/TASK/MODEL-METHOD-N", _DEFAULT_OUTPUT)
+    add_output_path(how, "checkpoints are written to DIR/TASK/MODEL-METHOD-N…", _DEFAULT_OUTPUT)
     how.add_argument("--overwrite", action="store_true", help="replace checkpoints trained with other settings")
     how.add_argument(
         "--plain", action="store_true", help="train a base without a chat template on plain prompts (add-a-model.md)"
@@ -59,7 +60,7 @@ def add(commands: Subparsers) -> None:
 
 
 def _add_what(group: argparse._ArgumentGroup) -> None:
-    from harness.finetuning.settings import FORMATS
+    from harness.entries.checkpoints import METHODS
 
     group.add_argument("--task", "-t", required=True, metavar="NAME", help="a task entry")
     group.add_argument("--model", "-M", required=True, metavar="NAME", help="the base: a model entry")
@@ -68,20 +69,44 @@ def _add_what(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument(
         "--method",
-        choices=("lora", "qlora"),
+        choices=METHODS,
         default="lora",
         help="lora, or qlora: on the base in 4 bits (NF4) (default: lora)",
     )
     group.add_argument(
+        "--data", type=Path, metavar="DIR", help="read the pairs, those of --domain where that is given, from this pack"
+    )
+    group.add_argument(
+        "--seed", type=int, default=0, help="seed for the choice of pairs and everything else random (default: 0)"
+    )
+
+
+def _add_presentation(group: argparse._ArgumentGroup) -> None:
+    from harness.entries.checkpoints import FORMATS, TARGETS
+
+    group.add_argument(
         "--format",
         choices=FORMATS,
         default="qa",
-        help="prompt format: qa (the question alone; default), rag (with retrieved passages), rag_distractors (gold "
-        "passages among distractors; every fifth pair without gold)",
+        help="prompt format: qa (the question alone; default), rag (with retrieved passages), one_chunk (one of the "
+        "three best passages: three examples a pair), rag_distractors (gold passages among distractors; every fifth "
+        "pair without gold), counterfactual (rag, with another value in passage and answer where that can be done); "
+        "the study does not state its training format",
     )
-    group.add_argument("--data", type=Path, metavar="DIR", help="read the task from this data pack")
     group.add_argument(
-        "--seed", type=int, default=0, help="seed for the choice of pairs and everything else random (default: 0)"
+        "--target",
+        choices=TARGETS,
+        default="reference",
+        help="what is learnt: the reference (default), quote (the gold evidence in quotation marks before it), cited "
+        "(the ranks of the passages that hold the evidence behind it)",
+    )
+    group.add_argument(
+        "--shuffle_answers",
+        action="store_true",
+        help="a placebo: each pair gets another's answer, so only form is learnt",
+    )
+    group.add_argument(
+        "--domain", metavar="NAME", help="a placebo: the pairs and passages of this task, in --task's prompt"
     )
 
 
@@ -103,8 +128,8 @@ def _add_knobs(group: argparse._ArgumentGroup) -> None:
         nargs="+",
         default=[],
         metavar="K=A,B",
-        help="grid search, e.g. lora_r=8,16 epochs=1,3: the best by loss on a held-out tenth of the pairs is trained "
-        "on all of them",
+        help="grid search, e.g. method=lora,qlora lora_r=8,16: the best by loss on a held-out tenth of the pairs is "
+        "trained on all of them; a method here is in place of --method",
     )
 
 
@@ -120,6 +145,7 @@ def _sizes(values: list[str] | None) -> list[int] | None:
 def run(options: argparse.Namespace) -> int:
     """Runs the command. Returns the exit code."""
     from harness.api import finetune
+    from harness.entries.checkpoints import Presentation
     from harness.finetuning.training import is_main_process
 
     def report(checkpoint: Checkpoint, trials: Sequence[JsonObject]) -> None:
@@ -135,7 +161,7 @@ def run(options: argparse.Namespace) -> int:
         model=options.model,
         samples=_sizes(options.samples),
         method=options.method,
-        format=options.format,
+        format=Presentation(options.format, options.target, options.shuffle_answers, options.domain),
         settings={**settings, "gradient_checkpointing": options.gradient_checkpointing},
         sweep=options.sweep,
         seed=options.seed,
@@ -154,14 +180,15 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _sweep_table(checkpoint: Checkpoint, trials: Sequence[JsonObject], names: list[str]) -> str:
+    from harness.finetuning.sweep import as_text
     from harness.tables import markdown_table
 
-    settings = checkpoint.manifest["settings"]
+    chosen = {"method": checkpoint.manifest["method"], **checkpoint.manifest["settings"]}
     rows = [
         [
-            *(f"{row[name]:g}" for name in names),
+            *(as_text(row[name]) for name in names),
             *("diverged" if row[key] is None else f"{row[key]:.3f}" for key in ("loss", "validation_loss")),
-            "chosen" if all(row[name] == settings[name] for name in names) else "",
+            "chosen" if all(row[name] == chosen[name] for name in names) else "",
         ]
         for row in trials
     ]
@@ -179,13 +206,13 @@ def _summary(checkpoint: Checkpoint) -> str:
 
 def _print_how_to_evaluate(options: argparse.Namespace, checkpoints: list[Checkpoint]) -> None:
     """By name where an entry has the checkpoint's name and looks for it there, else by its folder."""
-    data = f" --data {options.data}" if options.data else ""
+    data = f" --data {options.data}" if options.data and options.domain is None else ""
     entries = catalog_of(options).files("models") if options.output_path == Path(_DEFAULT_OUTPUT) else {}
     named = [checkpoint.name for checkpoint in checkpoints if checkpoint.name in entries]
     if named:
         print(f"\nevaluate: harness eval --task {options.task}{data} --model {','.join([options.model, *named])}")
     for checkpoint in checkpoints:
         if checkpoint.name not in named:
-            quantized = ",load_in_4bit=True" if options.method == "qlora" else ""
+            quantized = ",load_in_4bit=True" if checkpoint.manifest["method"] == "qlora" else ""
             arguments = f"base={options.model},peft={checkpoint.folder}{quantized}"
             print(f"\nevaluate: harness eval --task {options.task}{data} --model hf --model_args {arguments}")

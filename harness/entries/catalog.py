@@ -318,6 +318,7 @@ def _references(entry: Entry | None) -> list[tuple[str, str, str]]:
                 *(("models", "models", name) for name in entry.models),
                 ("judge", "judges", entry.judge),
                 *([("baseline", "models", entry.baseline)] if entry.baseline else []),
+                *(("finetune.placebos", "tasks", name) for name in (entry.finetune.domains if entry.finetune else [])),
             ]
         case _:
             return []

@@ -2,27 +2,63 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from harness.entries.checkpoints import Format, Method, Presentation, Target
 from harness.entries.claims import ClaimEntry, PaperPointEntry
 from harness.entries.parts import ModelName, ModelNames, Name, Names, Part, Positive
 
 __all__ = ["LeaderboardEntry", "StudyFinetuneEntry"]
 
 
+_FROM = "from_"
+Placebo = Annotated[str, Field(pattern=rf"^(none|shuffled|{_FROM}[A-Za-z0-9][A-Za-z0-9._-]*)$")]
+
+
+def _domain_of(placebo: str) -> str | None:
+    return placebo.removeprefix(_FROM) if placebo.startswith(_FROM) else None
+
+
 class StudyFinetuneEntry(Part):
-    """What `harness study` trains: a checkpoint of every base for each task, size, format, method and seed."""
+    """What `harness study` trains: a checkpoint of every base for each task, size, format, target, placebo, method and
+    seed."""
 
     models: Names
     """Bases, of the leaderboard's models."""
     sizes: Annotated[list[Positive], Field(min_length=1)]
-    formats: Annotated[list[Literal["qa", "rag", "rag_distractors"]], Field(min_length=1)] = ["qa"]
-    methods: Annotated[list[Literal["lora", "qlora"]], Field(min_length=1)] = ["lora"]
+    formats: Annotated[list[Format], Field(min_length=1)] = ["qa"]
+    targets: Annotated[list[Target], Field(min_length=1)] = ["reference"]
+    placebos: Annotated[list[Placebo], Field(min_length=1)] = ["none"]
+    """Beside `none`, which is no placebo: `shuffled`, or `from_TASK` for the pairs of another task."""
+    methods: Annotated[list[Method], Field(min_length=1)] = ["lora"]
     seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] = [0]
     settings: dict[str, int | float | str | bool] = {}
     """Of the training, over the defaults of `harness finetune`: `epochs`, `lora_r`, …"""
+
+    @property
+    def domains(self) -> list[str]:
+        """The tasks that lend their pairs."""
+        return [domain for placebo in self.placebos if (domain := _domain_of(placebo)) is not None]
+
+    @property
+    def presentations(self) -> list[Presentation]:
+        """Every way in which pairs are shown; without passages there is nothing to quote or cite."""
+        every = [
+            Presentation(format, target, placebo == "shuffled", _domain_of(placebo))
+            for format, target, placebo in product(self.formats, self.targets, self.placebos)
+        ]
+        return [presentation for presentation in every if not presentation.problems()]
+
+    @model_validator(mode="after")
+    def _something_is_trained(self) -> StudyFinetuneEntry:
+        if not self.presentations:
+            raise ValueError(
+                "the format qa shows no passages to quote or cite; add a format that does, or the target reference"
+            )
+        return self
 
 
 class LeaderboardEntry(Part):

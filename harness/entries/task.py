@@ -141,7 +141,7 @@ class TaskEntry(Part):
     test_split: str = "evaluation"
     training_split: str = "finetune"
     retrieval: RetrievalEntry
-    system_instruction: str | None = None
+    system_instruction: template("system_instruction") | None = None  # type: ignore[valid-type]
     doc_to_text: template("doc_to_text")  # type: ignore[valid-type]
     abstention: Annotated[str, Field(min_length=1)] | None = None
     """What to answer where the passages do not hold the answer, as the data set's own references say it; `doc_to_text`

@@ -163,6 +163,9 @@ def _training_of(record: JsonObject) -> JsonObject:
         "method": record["method"],
         "format": record["prompt_format"],
         "seed": record["seed"],
+        # only where they are not as they used to be: runs of older versions are of the same training
+        **{key: record[key] for key in ("target", "domain") if record.get(key) not in (None, "reference")},
+        **({"shuffle_answers": True} if record.get("shuffle_answers") else {}),
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.judging.facts import abstains
 from harness.measures import CLEAN
@@ -60,7 +60,7 @@ def measure(
     values["truncated"] = float(answer.stop_reason == StopReason.LIMIT)
     values["dropped_passages"] = float(dropped)
     values["unanswerable"] = float(not question.answerable)
-    return values | _style(plan, question, answer)
+    return values | _style(plan, question, passages, answer)
 
 
 def _retrieval(plan: TaskPlan, question: Question, passages: Sequence[Passage]) -> dict[str, float | None]:
@@ -76,16 +76,18 @@ def _retrieval(plan: TaskPlan, question: Question, passages: Sequence[Passage]) 
     return values
 
 
-def _style(plan: TaskPlan, question: Question, answer: Answer) -> dict[str, float | None]:
+def _style(plan: TaskPlan, question: Question, passages: Sequence[Passage], answer: Answer) -> dict[str, float | None]:
     """How the answer fails as text. None where nothing was asked."""
     if answer.stop_reason == StopReason.WINDOW:
         return {"empty": None, "abstained": None, "loops": None, "echoes": None}
-    (*_, without_passages) = chat(plan.doc_to_text, plan.system_instruction, question.text, (), question.row)
+    # passages without text, not none: with none the template leaves out what it says of them, which may be echoed too
+    blank = [replace(passage, title="", text="") for passage in passages]
+    (*_, instruction) = chat(plan.doc_to_text, plan.system_instruction, question.text, blank, question.row)
     return {
         "empty": float(not answer.text.strip()),
         "abstained": float(abstains(first_sentence(answer.text))),
         "loops": float(loops(answer.text)),
-        "echoes": float(echoes(answer.text, without_passages.content, question.text)),
+        "echoes": float(echoes(answer.text, instruction.content, question.text)),
     }
 
 

@@ -33,7 +33,7 @@ from harness.store import Kind, Store
 
 __all__ = ["Stage", "answer", "complete", "fit", "planned_size", "retrieve"]
 
-PROMPT_FORMAT = 1
+PROMPT_FORMAT = 2  # 2: the system instruction is a template too
 """Raise it when the same entry, model and passages would make another final prompt."""
 
 _QUERIES = 64  # queries a batch

@@ -22,10 +22,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.digests import digest_of, digest_of_file, digest_of_lines, short
+from harness.entries.checkpoints import Presentation
 from harness.errors import HarnessError, UsageError
 from harness.extras import require
 from harness.files import JsonObject, parse_json
-from harness.finetuning.examples import Example
+from harness.finetuning.examples import Examples
 from harness.finetuning.settings import TrainingSettings
 from harness.finetuning.training import Trained, is_full_disk
 from harness.interfaces import Identity
@@ -64,7 +65,7 @@ class Recipe:
 
     task: str
     method: str
-    format: str
+    presentation: Presentation
     settings: TrainingSettings
     seed: int
     base: BaseRecord
@@ -72,11 +73,10 @@ class Recipe:
     tokenizer: JsonObject
     prompt_start_ids: Sequence[int]
     """The first token ids of a prompt, for the gate: a doubled BOS shows there."""
-    examples: Sequence[Example]
+    examples: Examples
     questions: Sequence[str]
-    """A digest of each pair's question and references, by which another data set's question of the same id is told
+    """A digest of each pair's question and own references, by which another data set's question of the same id is told
     apart."""
-    left_out: Sequence[str]
     processes: int = 1
 
     @property
@@ -98,7 +98,29 @@ class Recipe:
     @property
     def pairs_digest(self) -> str:
         """Of what was learnt, word for word and in this order."""
-        return digest_of_lines(json.dumps([e.id, e.prompt, e.completion]) for e in self.examples)
+        return digest_of_lines(json.dumps([e.id, e.prompt, e.completion]) for e in self.examples.items)
+
+    @property
+    def pair_ids(self) -> list[str]:
+        """Of the pairs that are trained on; a pair may have several examples."""
+        return list(dict.fromkeys(example.id for example in self.examples.items))
+
+    @property
+    def described(self) -> str:
+        """Pairs and how they are shown, for people."""
+        shown, examples = self.presentation, self.examples
+        parts = [f"{len(self.pair_ids)} pairs", f"format {shown.format}"]
+        if len(examples.items) > len(self.pair_ids):
+            parts[0] += f" in {len(examples.items)} examples"
+        if examples.counterfactual is not None:
+            parts[-1] += f" ({examples.counterfactual} with another value, the others as in rag)"
+        if shown.target != "reference":
+            parts.append(f"target {shown.target} ({examples.target_is_reference} without: the reference)")
+        if shown.shuffle_answers:
+            parts.append("placebo: answers exchanged between pairs")
+        if shown.domain is not None:
+            parts.append(f"placebo: pairs of {shown.domain}")
+        return ", ".join(parts)
 
 
 def work_dir_of(folder: Path, identity: str) -> Path:
@@ -139,11 +161,11 @@ def _difference(manifest: JsonObject, recipe: Recipe) -> str:
     changed = [f"{key} {before.get(key)} there, {now[key]} here" for key in now if before.get(key) != now[key]]
     for key, value in (
         ("method", recipe.method),
-        ("prompt_format", recipe.format),
+        *_presentation_of(recipe).items(),
         ("seed", recipe.seed),
         ("processes", recipe.processes),
     ):
-        if manifest.get(key) != value:
+        if manifest.get(key, _BEFORE.get(key)) != value:
             changed.append(f"{key} {manifest.get(key)} there, {value} here")
     if manifest.get("base", {}).get("identity") != dict(recipe.base.identity):
         changed.append("another base")
@@ -203,6 +225,21 @@ def _replace(folder: Path, part: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
+def _presentation_of(recipe: Recipe) -> JsonObject:
+    """As a manifest holds it."""
+    shown = recipe.presentation
+    return {
+        "prompt_format": shown.format,
+        "target": shown.target,
+        "shuffle_answers": shown.shuffle_answers,
+        "domain": shown.domain,
+    }
+
+
+_BEFORE = {"target": "reference", "shuffle_answers": False}
+"""What manifests mean that were written before there was a choice."""
+
+
 def _manifest(part: Path, recipe: Recipe, trained: Trained) -> JsonObject:
     return {
         "format": FORMAT,
@@ -211,7 +248,7 @@ def _manifest(part: Path, recipe: Recipe, trained: Trained) -> JsonObject:
         "task": recipe.task,
         "model": recipe.base.name,
         "method": recipe.method,
-        "prompt_format": recipe.format,
+        **_presentation_of(recipe),
         "settings": recipe.settings.resolved(),
         "seed": recipe.seed,
         "processes": recipe.processes,
@@ -221,9 +258,12 @@ def _manifest(part: Path, recipe: Recipe, trained: Trained) -> JsonObject:
         "source": dict(recipe.source),
         "pairs": {
             "digest": recipe.pairs_digest,
-            "ids": [example.id for example in recipe.examples],
+            "ids": recipe.pair_ids,
             "questions": list(recipe.questions),
-            "left_out": list(recipe.left_out),
+            "left_out": list(recipe.examples.left_out),
+            "examples": len(recipe.examples.items),
+            "counterfactual": recipe.examples.counterfactual,
+            "target_is_reference": recipe.examples.target_is_reference,
         },
         "loss": {"first": trained.history[0]["loss"] if trained.history else None, "last": trained.loss},
         "steps": trained.steps,
@@ -275,13 +315,14 @@ def _card(name: str, recipe: Recipe, manifest: JsonObject) -> str:
     front = ["---", "library_name: peft", *([f"base_model: {hub_base}"] if hub_base else []), "tags: [lora, harness]"]
     front += [f"license: {recipe.base.licence.lower()}" if " " not in recipe.base.licence else "license: other", "---"]
     loss = manifest["loss"]
-    too_long = f"{len(recipe.left_out)} pairs longer than {settings.max_length} tokens"
+    left_out = recipe.examples.left_out
+    too_long = f"{len(left_out)} pairs longer than {settings.max_length} tokens"
     rows = {
         "task": recipe.task,
         "base": f"{recipe.base.name} ({recipe.base.label}), {recipe.base.dtype}"
         + (f", {recipe.base.quantization}" if recipe.base.quantization != "none" else ""),
-        "pairs": f"{len(recipe.examples)}, prompt format `{recipe.format}`, digest {short(recipe.pairs_digest)}",
-        "left out": too_long if recipe.left_out else "none",
+        "pairs": f"{recipe.described}; digest {short(recipe.pairs_digest)}",
+        "left out": too_long if left_out else "none",
         "epochs": f"{settings.epochs:g}, {manifest['steps']} steps",
         "effective batch": f"{settings.batch_size} × {settings.gradient_accumulation}"
         + (f" × {recipe.processes} processes" if recipe.processes > 1 else ""),

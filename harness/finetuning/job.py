@@ -6,35 +6,31 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from harness.digests import digest_of, short
+from harness.entries.checkpoints import CheckpointParts, Method
 from harness.errors import UsageError
 from harness.files import JsonObject, read_json
 from harness.finetuning.checkpoints import MANIFEST, BaseRecord, Recipe, holds_checkpoint, work_dir_of, write_checkpoint
-from harness.finetuning.examples import Example, Passages, Templates, make_examples
-from harness.finetuning.settings import Format, TrainingSettings
+from harness.finetuning.examples import Example, Examples, Showing, make_examples
+from harness.finetuning.settings import TrainingSettings
 from harness.finetuning.training import Trained, TrainingPlan, is_main_process, process_count, train
 from harness.interfaces import Identity, Progress, Trainable
 from harness.records import Question
 
-__all__ = ["Checkpoint", "Job", "Materials", "Method"]
-
-Method = Literal["lora", "qlora"]
+__all__ = ["Checkpoint", "Job", "Materials"]
 
 
 @dataclass(frozen=True, slots=True)
 class Materials:
-    """What all checkpoints of one command are made of. `passages` None: the format shows none."""
+    """What all checkpoints of one command and method are made of. `source` is the pairs'."""
 
     task: str
-    templates: Templates
+    showing: Showing
     source: Identity
     model: Trainable
     base: BaseRecord
-    passages: Passages | None
     method: Method
-    format: Format
     seed: int
 
 
@@ -61,27 +57,25 @@ class Job:
 
     def __init__(self, materials: Materials, pairs: Sequence[Question], output: Path, progress: Progress) -> None:
         self.materials, self.pairs, self.progress = materials, pairs, progress
-        suffix = "" if materials.format == "qa" else f"-{materials.format}"
-        seed = f"@{materials.seed}" if materials.seed else ""
-        name = f"{materials.base.name}-{materials.method}-{len(pairs)}{suffix}{seed}"
-        self.folder = output / materials.task / name
+        shown = materials.showing.presentation
+        parts = CheckpointParts(materials.base.name, materials.method, len(pairs), shown, materials.seed)
+        self.folder = output / materials.task / parts.name
 
-    def examples(self, pairs: Sequence[Question], settings: TrainingSettings) -> tuple[list[Example], list[str]]:
-        """(examples, ids of the pairs that are too long)."""
+    def examples(self, pairs: Sequence[Question], settings: TrainingSettings) -> Examples:
+        """What the model sees of the pairs."""
         made = self.materials
-        longest = min(settings.max_length, made.model.window)
-        return make_examples(pairs, made.format, made.templates, made.passages, made.model, longest)
+        return make_examples(pairs, made.showing, made.model, min(settings.max_length, made.model.window))
 
     def recipe(self, settings: TrainingSettings, pairs: Sequence[Question] | None = None) -> Recipe:
         """All that the checkpoint depends on; `pairs` None: all of the job's. Raises `UsageError` when none fits."""
         made, chosen = self.materials, self.pairs if pairs is None else pairs
-        examples, left_out = self.examples(chosen, settings)
-        if not examples:
+        examples = self.examples(chosen, settings)
+        if not examples.items:
             raise UsageError(f"--max_length {settings.max_length}: not one pair fits; raise it")
         return Recipe(
             task=made.task,
             method=made.method,
-            format=made.format,
+            presentation=made.showing.presentation,
             settings=settings,
             seed=made.seed,
             base=made.base,
@@ -89,15 +83,14 @@ class Job:
             tokenizer=made.model.tokenizer_record,
             prompt_start_ids=made.model.prompt_start_ids,
             examples=examples,
-            questions=[short(digest_of([q.text, list(q.references)])) for q in chosen if q.id not in left_out],
-            left_out=left_out,
+            questions=[short(digest_of([q.text, list(q.references)])) for q in chosen if q.id not in examples.left_out],
             processes=process_count(),
         )
 
     def fit(self, recipe: Recipe, validation: Sequence[Example]) -> Trained:
         """Trains without writing a checkpoint."""
         plan = TrainingPlan(
-            examples=recipe.examples,
+            examples=recipe.examples.items,
             validation=validation,
             settings=recipe.settings,
             seed=recipe.seed,
@@ -112,12 +105,13 @@ class Job:
         if holds_checkpoint(self.folder, recipe, overwrite):
             self.progress.note(f"{self.folder}: trained already with these settings and pairs")
             return Checkpoint.read(self.folder)
-        if recipe.left_out:
+        left_out = recipe.examples.left_out
+        if left_out:
             self.progress.note(
-                f"{self.folder.name}: {len(recipe.left_out)} of {len(self.pairs)} pairs are longer than "
+                f"{self.folder.name}: {len(left_out)} of {len(self.pairs)} pairs are longer than "
                 f"{recipe.settings.max_length} tokens and left out"
             )
-        self.progress.note(f"{self.folder.name}: {len(recipe.examples)} pairs, format {recipe.format}")
+        self.progress.note(f"{self.folder.name}: {recipe.described}")
         trained = self.fit(recipe, [])
         if not is_main_process():
             return Checkpoint(self.folder, {}, reused=False)

@@ -1,5 +1,6 @@
 """The knobs of a training, and grids of them. They are the study's: epochs, effective batch (batch × accumulation),
-LoRA or QLoRA, rank and alpha; and the learning rate, which it does not name.
+LoRA or QLoRA, rank and alpha; and the learning rate, which it does not name. Its training format it does not state
+either; ours are in `finetuning/examples.py`.
 """
 
 from __future__ import annotations
@@ -8,14 +9,12 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Literal
+from typing import Any, NamedTuple
 
+from harness.entries.checkpoints import METHODS, Method
 from harness.errors import UsageError, near_names
 
-__all__ = ["SWEPT", "TrainingSettings", "grid"]
-
-Format = Literal["qa", "rag", "rag_distractors"]
-FORMATS: tuple[Format, ...] = ("qa", "rag", "rag_distractors")
+__all__ = ["SWEPT", "Point", "TrainingSettings", "grid"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,29 +61,52 @@ class TrainingSettings:
 
 
 SWEPT = ("epochs", "batch_size", "gradient_accumulation", "learning_rate", "lora_r", "lora_alpha", "lora_dropout")
+METHOD = "method"
 _WHOLE = {"batch_size", "gradient_accumulation", "lora_r", "lora_alpha"}
 
 
-def grid(base: TrainingSettings, axes: Sequence[str]) -> list[TrainingSettings]:
-    """`lora_r=8,16 epochs=1,3`: every combination, the last axis fastest; `[base]` without axes. Raises
-    `UsageError`."""
+class Point(NamedTuple):
+    """One of a grid. The method is apart from the settings: it decides how the base is loaded."""
+
+    method: Method
+    settings: TrainingSettings
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """Of the method and each setting, by name."""
+        return {METHOD: self.method, **asdict(self.settings)}
+
+
+def grid(base: TrainingSettings, axes: Sequence[str], method: Method = "lora") -> list[Point]:
+    """`method=lora,qlora lora_r=8,16`: every combination, the methods slowest, the last axis fastest; `base` and
+    `method` alone without axes. Raises `UsageError`."""
     values: dict[str, list[Any]] = {}
     for axis in axes:
         name, equals, listed = axis.partition("=")
         if name in values:
             raise UsageError(f"--sweep {axis}: {name} is given twice; list all its values at once, as {name}=A,B")
-        if name not in SWEPT or not equals:
-            known = [f.name for f in fields(TrainingSettings) if f.name in SWEPT]
+        known = [METHOD, *(f.name for f in fields(TrainingSettings) if f.name in SWEPT)]
+        if name not in known or not equals:
             raise UsageError(f"--sweep {axis}: give one of {', '.join(known)} as NAME=A,B,…{near_names(name, known)}")
+        if name == METHOD:
+            values[name] = _methods(axis, listed.split(","))
+            continue
         try:
             values[name] = [int(value) if name in _WHOLE else float(value) for value in listed.split(",")]
         except ValueError as error:
             raise UsageError(
                 f"--sweep {axis}: {'whole numbers' if name in _WHOLE else 'numbers'} are required"
             ) from error
+    methods = values.pop(METHOD, [method])
     combinations = [
         replace(base, **dict(zip(values, point, strict=True))) for point in itertools.product(*values.values())
     ]
     if problems := [problem for settings in combinations for problem in settings.problems()]:
         raise UsageError(*(f"--sweep: {problem}" for problem in dict.fromkeys(problems)))
-    return combinations
+    return [Point(method, settings) for method in methods for settings in combinations]
+
+
+def _methods(axis: str, listed: Sequence[str]) -> list[str]:
+    if wrong := [name for name in listed if name not in METHODS]:
+        raise UsageError(f"--sweep {axis}: {wrong[0]!r} is no method; it can be {', '.join(METHODS)}")
+    return list(dict.fromkeys(listed))

@@ -10,16 +10,16 @@ from harness.build.models import build_trainable, build_weights
 from harness.build.resources import ModelOptions, Resources
 from harness.build.retrievers import build_retriever
 from harness.build.sources import whole_source
+from harness.entries.checkpoints import Method, Presentation
 from harness.entries.model import ModelEntry, TransformersModelEntry
 from harness.entries.parts import Part, Positive
 from harness.entries.task import TaskEntry
 from harness.errors import UsageError
 from harness.extras import require
 from harness.finetuning.checkpoints import BaseRecord
-from harness.finetuning.examples import Passages, Templates
-from harness.finetuning.job import Materials, Method
+from harness.finetuning.examples import Passages, Showing, Templates
+from harness.finetuning.job import Materials
 from harness.finetuning.pools import check_apart, draw
-from harness.finetuning.settings import Format
 from harness.interfaces import Source
 from harness.records import Arm, Question
 
@@ -33,12 +33,24 @@ class TrainingSpec(Part):
     model: ModelEntry
     sizes: list[Positive]
     method: Method = "lora"
-    format: Format = "qa"
+    presentation: Presentation = Presentation()
+    domain: TaskEntry | None = None
+    """The task that the presentation's domain names: pairs, passages and `data` are its own."""
     seed: int = 0
     data: str | None = None
     device: str | None = None
     plain: bool = False
     """Whether a base without a chat template is trained all the same, in the plain form."""
+
+    @property
+    def origin(self) -> TaskEntry:
+        """The task whose pairs are trained on. Passages are retrieved from its corpus as the prompt's task does it, but
+        within a document where its questions are about one."""
+        if self.domain is None:
+            return self.task
+        scope = self.domain.retrieval.scope
+        retrieval = self.task.retrieval.model_copy(update={"scope": scope})
+        return self.domain.model_copy(update={"retrieval": retrieval})
 
     def base(self) -> TransformersModelEntry:
         """The entry of the base as it is loaded. Raises `UsageError` for one that cannot be trained."""
@@ -68,9 +80,9 @@ class PreparedTraining(NamedTuple):
 def prepare_training(spec: TrainingSpec, resources: Resources) -> PreparedTraining:
     """Builds everything before the first training begins. Raises `DataError` when the pool meets the evaluation split,
     `UsageError` when it is too small."""
-    entry, task = spec.base(), spec.task
-    source = whole_source(task, Path(spec.data) if spec.data is not None else None, resources)
-    evaluation, pool = source.questions(task.test_split), source.questions(task.training_split)
+    entry, origin = spec.base(), spec.origin
+    source = whole_source(origin, Path(spec.data) if spec.data is not None else None, resources)
+    evaluation, pool = source.questions(origin.test_split), source.questions(origin.training_split)
     check_apart(pool, evaluation)
     subsets = [draw(pool, size, spec.seed) for size in spec.sizes]
     require("matplotlib")
@@ -92,15 +104,19 @@ def prepare_training(spec: TrainingSpec, resources: Resources) -> PreparedTraini
         quantization=entry.quantization,
         licence=entry.licence,
     )
+    showing = Showing(
+        presentation=spec.presentation,
+        templates=Templates(spec.task.prompt_template, origin.doc_to_target, spec.task.system_instruction),
+        passages=_passages(spec, source, resources),
+        seed=spec.seed,
+    )
     materials = Materials(
-        task=task.task,
-        templates=Templates(task.prompt_template, task.doc_to_target, task.system_instruction),
+        task=spec.task.task,
+        showing=showing,
         source=source.identity,
         model=model,
         base=base,
-        passages=_passages(spec, source, resources),
         method=spec.method,
-        format=spec.format,
         seed=spec.seed,
     )
     return PreparedTraining(materials, subsets)
@@ -115,13 +131,12 @@ def _own_device() -> str | None:
 def _passages(spec: TrainingSpec, source: Source, resources: Resources) -> Passages | None:
     """Retrievers for the formats that show passages; over the whole corpus, since what a pair is about must be in
     it."""
-    if spec.format == "qa":
+    if spec.presentation.format == "qa":
         return None
-    retrieval = spec.task.retrieval
+    retrieval = spec.origin.retrieval
     return Passages(
         ranker=build_retriever(retrieval, source, Arm.RAG, resources),
         gold=build_retriever(retrieval, source, Arm.ORACLE, resources),
         top_k=retrieval.top_k,
         within_document=retrieval.scope == "document",
-        seed=spec.seed,
     )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from itertools import product
 
 from harness.comparison.anchored import Anchored
-from harness.comparison.board import Table
+from harness.comparison.board import Row, Table
 from harness.comparison.causes import Causes
 from harness.comparison.multiverse import Multiverse, Stability
 from harness.comparison.verdicts import Verdict
@@ -27,12 +28,17 @@ def verdict_lines(table: Table) -> list[str]:
 
 def comparison_sections(table: Table, wide: bool = False) -> list[Section]:
     """The table, then differences beside it, by kind of question, and abstention."""
-    notes = [note for note in (seed_note(table), trivial_note(table), _shared_note(table)) if note]
+    notes = [
+        note for note in (seed_note(table), trivial_note(table), _shared_note(table), _placebo_note(table)) if note
+    ]
     sections = [Section(grid=measure_grid(table, wide), after=notes)]
     if (beside := _beside(table)) is not None:
         sections.append(Section("The same difference, seen otherwise", grid=beside, after=[_BESIDE]))
     return [*sections, *kind_sections(table)]
 
+
+PLACEBO = frozenset({"shuffle_answers", "domain"})
+"""What a training's record has of a placebo alone."""
 
 _BESIDE = (
     "*length-controlled* is descriptive: what a line predicts for two answers of one length, and a model's length is a "
@@ -49,6 +55,40 @@ def _shared_note(table: Table) -> str:
         if difference.items < len(row.run.items)
     ]
     return "; ".join(parts) + "." if parts else ""
+
+
+def _placebo_note(table: Table) -> str:
+    """What is left of each Δ without its placebo's: form is in both, knowledge and skill in the first alone."""
+    parts = []
+    for row, placebo in product(table.rows, table.rows):
+        if not _is_placebo_of(placebo, row):
+            continue
+        parts += [
+            f"{escaped(row.run.model)} less its placebo {escaped(placebo.run.model)}, {row.run.arm}, {name}: "
+            f"{signed(left)}"
+            for name in row.differences
+            if (left := _without_form(row, placebo, name)) is not None
+        ]
+    command = "`harness compare` with the placebo as the baseline gives the interval"
+    return f"{'; '.join(parts)}. {command}." if parts else ""
+
+
+def _without_form(row: Row, placebo: Row, name: str) -> float | None:
+    real, form = row.differences[name], placebo.differences.get(name)
+    if form is None or Verdict.WITHHELD in (real.verdict, form.verdict):
+        return None
+    return None if real.estimate is None or form.estimate is None else real.estimate - form.estimate
+
+
+def _is_placebo_of(placebo: Row, row: Row) -> bool:
+    """Whether the two were trained alike but for the seeds, and one is a placebo and the other is none."""
+
+    def otherwise(training: JsonObject) -> JsonObject:
+        return {key: value for key, value in training.items() if key not in PLACEBO | {"seed"}}
+
+    one, other = placebo.run.training, row.run.training
+    alike = bool(one) and placebo.run.arm == row.run.arm and otherwise(one) == otherwise(other)
+    return alike and bool(PLACEBO & set(one)) and not PLACEBO & set(other)
 
 
 def _beside(table: Table) -> Grid | None:

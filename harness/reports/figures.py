@@ -96,7 +96,7 @@ def study_order(models: Sequence[str]) -> list[str]:
         position = families.index(_family(model))
         if parts is None:
             return position, False, "", "", 0, model
-        return position, True, parts.method, parts.format, parts.samples, model
+        return position, True, parts.method, parts.presentation.suffix, parts.samples, model
 
     return sorted(dict.fromkeys(models), key=order)
 
