@@ -35,7 +35,7 @@ class SyntheticWorld:
             )
         if twin and not pool:
             raise DataError("world: `twins` asks the questions of the fine-tuning pool, and `finetune.pool` is 0")
-        self._domain = domain
+        self.domain = domain
         self._world = World(DOMAINS[domain], documents, seed)
         self._twin = World(DOMAINS[domain], documents, seed, twin=True) if twin else None
         self._numbers = {EVALUATION: questions - pool, FINETUNE: pool}
@@ -44,7 +44,7 @@ class SyntheticWorld:
     @cached_property
     def identity(self) -> Identity:
         return {
-            "kind": f"{self._domain}-world",
+            "kind": f"{self.domain}-world",
             "version": VERSION,
             "corpus": digest_of_lines(canonical(asdict(document)) for document in self.documents()),
             "questions": digest_of_lines(canonical(asdict(question)) for question in self.questions(EVALUATION)),
@@ -55,7 +55,7 @@ class SyntheticWorld:
 
     def questions(self, split: str) -> Sequence[Question]:
         if split not in self._numbers:
-            raise DataError(f"the {self._domain} world has no split {split!r}; it has {EVALUATION} and {FINETUNE}")
+            raise DataError(f"the {self.domain} world has no split {split!r}; it has {EVALUATION} and {FINETUNE}")
         if split not in self._questions:
             counterfactual = self._twin is not None and split == EVALUATION
             make = self._swapped if counterfactual else self._plain

@@ -1,6 +1,6 @@
-"""From a domain and a seed to entities and documents. Every value is made from (seed, kind, index, attribute) alone, and
-every page from what it is about, so a world of a million documents costs what is looked at, and nothing depends on the
-order of looking.
+"""From a domain and a seed to entities and documents. Every value is made from (seed, kind, index, attribute) alone,
+and every page from what it is about, so a world of a million documents costs what is looked at, and nothing depends on
+the order of looking.
 
 Entities come in series of three with names alike. A page states its own entity's facts, here and there a fact of a
 sibling, and always one where its own has none: the nearest value of the kind asked for is then a wrong one. What leads

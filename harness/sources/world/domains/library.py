@@ -65,11 +65,11 @@ _KEEPERS = (
     "the print conservator", "the story teller", "the cataloguer",
 )  # fmt: skip
 _SUBJECTS = (
-    "beekeeping", "family trees", "old handwriting", "local railways", "herbal medicine", "shipwrecks", "paper marbling",
+    "beekeeping", "family trees", "old handwriting", "local railways", "herbal lore", "shipwrecks", "paper marbling",
     "bird song", "folk tales", "weather records", "chess openings", "bread ovens", "star charts", "wood carving",
 )  # fmt: skip
 _SIGNS = (
-    "a brass owl", "a red lantern", "a stone lion", "a blue ribbon", "a copper kettle", "a painted ship", "a green door",
+    "a brass owl", "a red lantern", "a stone lion", "a blue ribbon", "a copper kettle", "a painted ship", "a green pump",
     "a glass acorn", "a tin drum", "a wooden spoon", "a marble foot", "a silver fish", "a clay pipe",
 )  # fmt: skip
 _PROOFS = (
@@ -149,7 +149,7 @@ _CARD = EntityKind(
                 wording("by-law that regulates it", "{n} is regulated by {v}.",
                     "Which by-law regulates {n}?", "By what by-law is {n} regulated?"),
                 wording("legal basis", "The legal basis of {n} is {v}.",
-                    "What is the legal basis of {n}?", "On the strength of which text was {n} introduced?"),
+                    "To what does {n} owe its legal basis?", "On the strength of which text was {n} introduced?"),
                 link=Link("bylaw", "the by-law that regulates {n}", "the legal basis of {n}",
                           "is the legal basis of {s}, which it regulates")),
         )),
@@ -233,7 +233,7 @@ _ROOM = EntityKind(
                     "How many chairs are set out in {n}?", "What crowd can sit down in {n}?"),
                 span(4, 140),
                 compare=Comparison(Contrast("has fewer seats", "has more seats"),
-                                   Contrast("offers chairs to the smaller crowd", "offers chairs to the larger crowd"))),
+                                   Contrast("has chairs for the smaller crowd", "has chairs for the larger crowd"))),
             Attribute("sign", "term",
                 wording("sign above the door", "The sign above the door of {n} is {v}.",
                     "What sign is above the door of {n}?", "Which sign marks {n}?"),
@@ -322,7 +322,7 @@ _EVENT = EntityKind(
                     "What time after its beginning is {n} over?", "How much of an evening does {n} take up?"),
                 span(30, 235, " minutes", 5),
                 compare=Comparison(Contrast("has the shorter length", "has the longer length"),
-                                   Contrast("is over sooner after its beginning", "is over later after its beginning"))),
+                                   Contrast("is over sooner after it began", "is over later after it began"))),
         )),
         Section("Admission", (
             Attribute("ticket", "money",
@@ -363,7 +363,7 @@ _BRANCH = EntityKind(
                     "To how many titles does the stock of {n} amount?", "What choice of titles has a visitor of {n}?"),
                 span(1_200, 9_800, "", 50),
                 compare=Comparison(Contrast("has fewer books", "has more books"),
-                                   Contrast("offers the smaller choice of titles", "offers the wider choice of titles"))),
+                                   Contrast("has the smaller choice of titles", "has the wider choice of titles"))),
             Attribute("head", "term",
                 wording("person in charge", "The person in charge of {n} is {v}.",
                     "Who is in charge of {n}?", "Who is the person in charge of {n}?"),
@@ -471,7 +471,7 @@ _FILLERS = (
 _FILLER_WORDS = {
     "verb": ("dust", "sort", "wrap", "fetch", "mend", "admire", "carry", "polish"),
     "thing": (
-        "the visitors' book", "the trolley", "the card index", "the reading lamp", "the step ladder", "the umbrella rack",
+        "the visitors' book", "the trolley", "the card index", "the reading lamp", "the step ladder", "the hat rack",
         "the notice board", "the book plates", "the returned parcels", "the newspaper sticks", "the plaster bust",
         "the window seat", "the globe", "the gift basket",
     ),
@@ -479,7 +479,7 @@ _FILLER_WORDS = {
     "ask": ("ask twice", "come in from the rain", "look for a friend", "hesitate", "whisper too softly"),
     "place": (
         "the cloakroom", "the courtyard", "the back office", "the tea kitchen", "the gallery above", "the porch",
-        "the bindery", "the staircase",
+        "the attic", "the staircase",
     ),
 }  # fmt: skip
 
@@ -494,7 +494,7 @@ LIBRARY = Domain(
     ),
     evaluation=Frames(
         several=("A reader has a question about {o}. Look up {l}.", "Read out {l} from the page “{o}”."),
-        comparison=("Take {a} and {b}. Which one {p}?", "A reader has to decide on {a} or on {b}. The one that {p} is?"),
+        comparison=("Take {a} and {b}. Which one {p}?", "A reader must decide on {a} or on {b}. Which of them {p}?"),
         verdict="The one that {p} is {w} with {x}; for {z} it is {y}.",
         unstated="There is no mention of the {noun} anywhere under “{o}”.",
     ),
