@@ -64,8 +64,16 @@ def of_kind(source: SyntheticWorld, kind: str, split: str = EVALUATION) -> list[
 @pytest.mark.parametrize(
     ("domain", "corpus", "questions"),
     [
-        ("telecom", "TELECOM_CORPUS", "TELECOM_QUESTIONS"),
-        ("library", "LIBRARY_CORPUS", "LIBRARY_QUESTIONS"),
+        (
+            "telecom",
+            "ab0afda8605eee2333979488f8dc9c3350e31f9521e0e9006420a9abbfe19a06",
+            "85a4ece4f72f2e93445e89de15946997c514d7c8573cecdb78a858b11c8ddf7d",
+        ),
+        (
+            "library",
+            "b279a41dc993d075852b748b11b5c520bb6e0e79ec2884fdb0efe83c7b6b0189",
+            "daf7a799a9a74ed07c10f1489bc517e072e8cbbb39e810ed8b9bbb11fe57ee65",
+        ),
     ],
 )
 def test_the_shipped_worlds_are_these_worlds_to_the_byte(domain: str, corpus: str, questions: str) -> None:

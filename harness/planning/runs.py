@@ -148,11 +148,14 @@ def prepare(spec: RunSpec, resources: Resources) -> Parts:
 
 
 def _majority(source: Source, split: str) -> str | None:
+    """Of the pool's references, or of its values where facts are known: there each reference names its entity."""
     try:
         pool = source.questions(split)
     except HarnessError:  # other data, without a pool
         return None
-    counts = Counter(question.references[0] for question in pool if question.references)
+    counts = Counter(fact.value for question in pool for fact in question.facts if fact.value and question.answerable)
+    if not counts:
+        counts = Counter(question.references[0] for question in pool if question.references)
     answer, count = max(counts.items(), key=lambda item: (item[1], item[0]), default=("", 0))
     return answer if count > 1 else None
 

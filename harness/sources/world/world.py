@@ -147,7 +147,7 @@ class World:
                 if attribute.link is None or attribute.link.kind != kind:
                     continue
                 factor, shift = self._shuffle(source.name, attribute.name, count)
-                undo = pow(factor, -1, count) if count > 1 else 0
+                undo = int(pow(factor, -1, count)) if count > 1 else 0
                 places = range(index, count, self.counts[kind])
                 if indexes := [(place - shift) * undo % count for place in places]:
                     found.append((source.name, attribute, indexes))
@@ -172,8 +172,9 @@ class World:
     def _sibling(self, kind: str, index: int, attribute: Attribute) -> int | None:
         """Another entity that states this, of the same series where one does."""
         first = index - index % SERIES
-        series = [each for each in range(first, first + SERIES) if each not in (index,)]
-        for each in (*series, *range(first + SERIES, first + 3 * SERIES), *range(first - 1, first - 2 * SERIES, -1)):
+        candidates: list[int] = [each for each in range(first, first + SERIES) if each != index]
+        candidates += [*range(first + SERIES, first + 3 * SERIES), *range(first - 1, first - 2 * SERIES, -1)]
+        for each in candidates:
             if 0 <= each < self.counts[kind] and self.states(kind, each, attribute):
                 return each
         return None

@@ -69,7 +69,7 @@ _SUBJECTS = (
     "bird song", "folk tales", "weather records", "chess openings", "bread ovens", "star charts", "wood carving",
 )  # fmt: skip
 _SIGNS = (
-    "a brass owl", "a red lantern", "a stone lion", "a blue ribbon", "a copper kettle", "a painted ship", "a green pump",
+    "a brass owl", "a red lantern", "a stone lion", "a blue ribbon", "a copper kettle", "a painted ship", "a green hat",
     "a glass acorn", "a tin drum", "a wooden spoon", "a marble foot", "a silver fish", "a clay pipe",
 )  # fmt: skip
 _PROOFS = (
