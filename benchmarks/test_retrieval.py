@@ -12,18 +12,18 @@ from harness.retrieval.base import Chunks
 from harness.retrieval.bm25 import Bm25Retriever, RankBm25Retriever
 from harness.retrieval.chunk_store import ChunkStore
 from harness.retrieval.chunking import Chunker
-from harness.sources.telecom.source import TelecomWorld
+from harness.sources.world.source import SyntheticWorld
 
 SETTINGS = {"variant": "bm25+", "k1": 1.5, "b": 0.75, "delta": 1.0}
 
 
 @pytest.fixture(scope="module")
-def world() -> TelecomWorld:
-    return TelecomWorld(documents=1_000, questions=400, pool=200, seed=7)
+def world() -> SyntheticWorld:
+    return SyntheticWorld("telecom", documents=1_000, questions=400, pool=200, seed=7)
 
 
 @pytest.fixture(scope="module")
-def chunks(world: TelecomWorld, tmp_path_factory: pytest.TempPathFactory) -> Chunks:
+def chunks(world: SyntheticWorld, tmp_path_factory: pytest.TempPathFactory) -> Chunks:
     folder = tmp_path_factory.mktemp("chunks")
     ChunkStore.build(folder, world.documents(), Chunker())
     return Chunks({"corpus": "benchmark"}, lambda: ChunkStore(folder))
@@ -31,7 +31,7 @@ def chunks(world: TelecomWorld, tmp_path_factory: pytest.TempPathFactory) -> Chu
 
 @pytest.mark.benchmark(group="search: 50 queries, 1,000 documents")
 @pytest.mark.parametrize("kind", ["bm25s", "rank_bm25"])
-def test_search(benchmark: Any, world: TelecomWorld, chunks: Chunks, tmp_path: Path, kind: str) -> None:
+def test_search(benchmark: Any, world: SyntheticWorld, chunks: Chunks, tmp_path: Path, kind: str) -> None:
     retriever: Any = (
         Bm25Retriever(chunks, {"kind": "bm25", **SETTINGS}, tmp_path)
         if kind == "bm25s"
@@ -45,4 +45,6 @@ def test_search(benchmark: Any, world: TelecomWorld, chunks: Chunks, tmp_path: P
 @pytest.mark.benchmark(group="making the world")
 @pytest.mark.parametrize("documents", [300, 3_000])
 def test_make_documents(benchmark: Any, documents: int) -> None:
-    benchmark.pedantic(lambda: sum(1 for _ in TelecomWorld(documents, 60, 20, 7).documents()), rounds=2, iterations=1)
+    benchmark.pedantic(
+        lambda: sum(1 for _ in SyntheticWorld("telecom", documents, 60, 20, 7).documents()), rounds=2, iterations=1
+    )

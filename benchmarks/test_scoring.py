@@ -10,7 +10,7 @@ import pytest
 
 import harness
 from harness.entries.catalog import Catalog
-from harness.sources.telecom.source import TelecomWorld
+from harness.sources.world.source import SyntheticWorld
 
 POOL, ROWS = 1_000, 1_000
 
@@ -20,7 +20,7 @@ POOL, ROWS = 1_000, 1_000
 def test_score(benchmark: Any, tmp_path: Path, judge: str) -> None:
     entry = Catalog().task("telecom").model_dump(exclude_none=True)
     entry["world"]["questions"] = POOL + ROWS
-    world = TelecomWorld(entry["world"]["documents"], POOL + ROWS, POOL, entry["world"]["seed"])
+    world = SyntheticWorld("telecom", entry["world"]["documents"], POOL + ROWS, POOL, entry["world"]["seed"])
     questions = world.questions("evaluation")
     answers = [questions[n if n % 3 else n - 1].references[0] for n in range(ROWS)]  # every third is another's
     rows = [{"id": question.id, "answer": answer} for question, answer in zip(questions, answers, strict=True)]

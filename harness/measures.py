@@ -95,6 +95,16 @@ MEASURES: tuple[Measure, ...] = (
         False, "percent", "echoes",
     ),
     Measure(
+        "from_context", "property",
+        "on counterfactual twins: share of the facts asked for whose value on the page the answer states", True,
+        "percent", "from_context",
+    ),
+    Measure(
+        "from_weights", "property",
+        "on counterfactual twins: share of the facts asked for whose value in the fine-tuning pool the answer states",
+        False, "percent", "from_weights",
+    ),
+    Measure(
         "leaked", "property", "share of questions that are like a pair that the model was trained on", None, "percent",
         "leaked",
     ),

@@ -84,8 +84,9 @@ class Fact:
 @dataclass(frozen=True, slots=True)
 class Question:
     """One row of a task. `cluster` names what it shares with other questions (such as its paper): uncertainty is over
-    clusters. `facts` are what a complete answer states; `side_facts` are true and may be stated as well. `row` is the
-    data set's own row, for templates."""
+    clusters. `facts` are what a complete answer states; `side_facts` are true and may be stated as well. `replaced`
+    are what `facts` were, one for one, in the documents of which a twin's documents are the counterfactual. `row` is
+    the data set's own row, for templates."""
 
     id: str
     text: str
@@ -97,6 +98,7 @@ class Question:
     answerable: bool = True
     facts: tuple[Fact, ...] = ()
     side_facts: tuple[Fact, ...] = ()
+    replaced: tuple[Fact, ...] = ()
     row: Mapping[str, Any] = field(default_factory=dict)
 
 

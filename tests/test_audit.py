@@ -28,7 +28,7 @@ from harness.entries.catalog import Catalog
 from harness.errors import DataError
 from harness.judging.facts import FactsJudge
 from harness.records import Fact, JudgeItem, Passage, Query, Question, Score
-from harness.sources.telecom.source import TelecomWorld
+from harness.sources.world.source import SyntheticWorld
 from harness.statistics import (
     auc,
     correlation,
@@ -194,7 +194,7 @@ def cached(store: Store, rule: Callable[[JudgeItem], float | None], name: str = 
 
 @pytest.fixture(scope="module")
 def perturbed() -> list[perturbations.Perturbed]:
-    return perturbations.perturb(TelecomWorld(120, 400, 100, seed=3).questions("evaluation"), 40, 0)
+    return perturbations.perturb(SyntheticWorld("telecom", 120, 400, 100, seed=3).questions("evaluation"), 40, 0)
 
 
 # ---- sections -------------------------------------------------------------------------------------------------------
@@ -278,7 +278,7 @@ class Shelf:
 
 def test_an_audit_hands_the_passages_on(store: Store) -> None:
     """Everything planted, padded and injected is shown with them; people's cases have none."""
-    questions = TelecomWorld(120, 400, 100, seed=3).questions("evaluation")
+    questions = SyntheticWorld("telecom", 120, 400, 100, seed=3).questions("evaluation")
     shown = tuple(Passage(f"d{n}", 0, 9, "", f"passage {n}", n + 1, 1.0) for n in range(2))
     count = len(perturbations.perturb(questions, 6, 0))
     seen: set[int] = set()

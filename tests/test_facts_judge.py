@@ -7,7 +7,7 @@ import pytest
 from harness.judging.facts import FactsJudge, abstains, true_scores
 from harness.judging.values import mentions
 from harness.records import Fact, JudgeItem, Question
-from harness.sources.telecom.source import TelecomWorld
+from harness.sources.world.source import SyntheticWorld
 
 
 @pytest.mark.parametrize(
@@ -133,14 +133,14 @@ def test_an_abstention_that_makes_up_a_value_all_the_same_gets_the_floor() -> No
 
 @pytest.mark.parametrize("seed", [1, 7])
 def test_every_reference_of_a_world_gets_full_marks(seed: int) -> None:
-    source = TelecomWorld(300, 1_600, 1_000, seed)
+    source = SyntheticWorld("telecom", 300, 1_600, 1_000, seed)
     for question in [*source.questions("evaluation"), *source.questions("finetune")]:
         for reference in question.references:
             assert true_scores(question, reference) == (5.0, 5.0), (question.text, reference)
 
 
 def test_another_questions_reference_gets_the_floor() -> None:
-    questions = TelecomWorld(300, 1_600, 1_000, 7).questions("evaluation")
+    questions = SyntheticWorld("telecom", 300, 1_600, 1_000, 7).questions("evaluation")
     shifted = [*questions[1:], questions[0]]
     scores = [true_scores(q, other.references[0])[0] for q, other in zip(questions, shifted, strict=True)]
     assert sum(scores) / len(scores) < 1.2

@@ -32,7 +32,7 @@ from harness.judging.signals import NAMES, signals
 from harness.measures import MEASURES
 from harness.records import JudgeItem, Passage, Query, Score
 from harness.reports.console import runs_table
-from harness.sources.telecom.source import TelecomWorld
+from harness.sources.world.source import SyntheticWorld
 from harness.store import Store
 from tests.conftest import TASK as ANIMALS
 from tests.conftest import Finished, Silent, write_entries
@@ -171,7 +171,7 @@ class Shelf:
 
 @pytest.mark.parametrize("data", [True, False], ids=["with-people", "without"])
 def test_a_judges_card(tmp_path: Path, store: Store, data: bool) -> None:
-    questions = TelecomWorld(120, 400, 100, seed=3).questions("evaluation")
+    questions = SyntheticWorld("telecom", 120, 400, 100, seed=3).questions("evaluation")
     people = write_people(tmp_path / "people") if data else None
     material = Material(questions, Shelf(), 2, people, ["evouna_nq"], "errors in 3 questions")
     thresholds = {"min_auc": 0.8, "min_detection": 0.8, "max_injection": 0.05, "max_padding": 0.25,

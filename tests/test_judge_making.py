@@ -26,7 +26,7 @@ from harness.judging.scripted import ScriptedJudge
 from harness.judging.signals import NAMES, content_words, signals, words
 from harness.judging.steps import steps_in, write_steps
 from harness.records import Answer, JudgeItem, Question, Score, StopReason
-from harness.sources.telecom.source import TelecomWorld
+from harness.sources.world.source import SyntheticWorld
 from harness.store import Store
 from tests.conftest import REPOSITORY, SHARED_DATA, TASK, Finished, Silent, write_entries
 
@@ -215,7 +215,7 @@ def letters(texts: Sequence[str]) -> np.ndarray:
 
 @pytest.mark.skipif(not (SHARED_DATA / "judge_meta").is_dir(), reason="the human judgements are not here")
 def test_a_fitted_judge_agrees_with_people_and_finds_what_is_planted() -> None:
-    pool = TelecomWorld(300, 1600, 1000, seed=7).questions("finetune")
+    pool = SyntheticWorld("telecom", 300, 1600, 1000, seed=7).questions("finetune")
     fitted, facts = fit(SHARED_DATA / "judge_meta", 400, 0, pool, letters, Silent())
     assert fitted.keys() == facts["chosen"].keys() == {"accuracy", "completeness"}
     assert 0.9 < facts["chosen"]["accuracy"]["auc_of_correctness_on_held_out_questions"] < 1
@@ -257,7 +257,7 @@ def test_planted_answers_count_as_little_as_suffices(needed: float, share: float
 
 
 def test_errors_are_looked_for_in_documents_that_were_not_fitted_on() -> None:
-    pool = TelecomWorld(300, 1600, 1000, seed=7).questions("finetune")
+    pool = SyntheticWorld("telecom", 300, 1600, 1000, seed=7).questions("finetune")
     fitted_on, held_out = _halves([each.question for each in perturb(pool, len(pool), 0)])
     assert len(fitted_on) == PLANTED
     assert len(held_out) > 100

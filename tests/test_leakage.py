@@ -22,7 +22,7 @@ from harness.finetuning.leakage import KINDS, Encoder, counts, is_leaked, radar
 from harness.metrics.style import echoes, loops
 from harness.records import Answer, Passage, Question, StopReason
 from harness.sources.excluding import Excluding, without_finetune_documents
-from harness.sources.telecom.source import TelecomWorld
+from harness.sources.world.source import SyntheticWorld
 from tests.conftest import SHARED_DATA, Silent
 from tests.test_store_and_runs import PLAN, QUESTIONS
 
@@ -108,7 +108,7 @@ PLANTED = (typo, shouted, polite, without_a_word, turned_around, other_words)
 
 
 def telecom_questions() -> list[Question]:
-    return list(TelecomWorld(documents=300, questions=601, pool=600, seed=7).questions("finetune"))
+    return list(SyntheticWorld("telecom", documents=300, questions=601, pool=600, seed=7).questions("finetune"))
 
 
 def embedded_encoder(cache: Path) -> Encoder:
@@ -157,7 +157,7 @@ def test_of_real_questions_that_nobody_planted_few_are_called_leaked(shared_cach
 
 
 def test_documents_that_answer_the_pool_alone_are_left_out() -> None:
-    world = TelecomWorld(documents=100, questions=60, pool=30, seed=3)
+    world = SyntheticWorld("telecom", documents=100, questions=60, pool=30, seed=3)
     needed = {name for q in world.questions("evaluation") for name in q.gold_document_ids}
     used = {name for q in world.questions("finetune") for name in q.gold_document_ids}
     source = without_finetune_documents(world, "finetune", "evaluation")

@@ -17,7 +17,7 @@ from harness.judging.panel import PanelJudge
 from harness.judging.scripted import ScriptedJudge
 from harness.records import JudgeItem, Score
 from harness.reports.scored import scored_table
-from harness.sources.telecom.source import TelecomWorld
+from harness.sources.world.source import SyntheticWorld
 from harness.store import Store
 from tests.conftest import Finished, Silent, write_entries
 from tests.test_cli import ALWAYS, READER
@@ -89,7 +89,7 @@ def test_what_is_free_stands_beside_the_judges_means(score: Callable[..., Finish
 def test_the_facts_judge_finds_a_tasks_questions_by_id(harness: Harness, tmp_path: Path) -> None:
     """A reference states every fact: 5 and 5. One of two facts: accuracy 1 + 4·1/1, completeness 1 + 4·1/2. Saying that
     it is not known where it can be known, and nothing: 1 and 1. Where it cannot be known: 5 and 5."""
-    questions = TelecomWorld(300, 1600, 1000, 7).questions("evaluation")
+    questions = SyntheticWorld("telecom", 300, 1600, 1000, 7).questions("evaluation")
     one, other, third = [q for q in questions if q.answerable and len(q.facts) == 1][:3]
     two = next(q for q in questions if len(q.facts) == 2 and len({fact.kind for fact in q.facts}) == 2)
     never = next(q for q in questions if not q.answerable)
@@ -325,7 +325,7 @@ def test_a_row_that_is_not_the_tasks_is_refused_with_what_the_task_has(
 
 
 def test_a_question_of_the_fine_tuning_pool_is_refused_as_such(harness: Harness, tmp_path: Path) -> None:
-    (trained, *_) = TelecomWorld(300, 1600, 1000, 7).questions("finetune")
+    (trained, *_) = SyntheticWorld("telecom", 300, 1600, 1000, 7).questions("finetune")
     write(tmp_path / "answers.jsonl", [{"id": trained.id, "answer": ""}])
     done = harness("score", "answers.jsonl", "--judge", "facts", "--task", "telecom", "-o", "scores.jsonl")
     assert done.code == 2

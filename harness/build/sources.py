@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import assert_never
 
 from harness.build.resources import Resources
-from harness.entries.task import HubEntry, TaskEntry, TelecomEntry
+from harness.entries.task import HubEntry, TaskEntry, WorldEntry
 from harness.errors import MissingPart
 from harness.files import JsonObject
 from harness.interfaces import Source
@@ -16,7 +16,7 @@ from harness.sources.excluding import without_finetune_documents
 from harness.sources.hub.convert import hub_pack
 from harness.sources.pack import DataPack
 from harness.sources.sharing import Sharing
-from harness.sources.telecom.source import TelecomWorld
+from harness.sources.world.source import SyntheticWorld
 
 __all__ = ["build_hub_pack", "build_source", "whole_source"]
 
@@ -34,8 +34,8 @@ def whole_source(entry: TaskEntry, data: Path | None, resources: Resources) -> S
     if data is not None:
         return _pack(entry, data)
     match entry.source:
-        case TelecomEntry() as world:
-            return _world(world.documents, world.questions, entry.finetune.pool, world.seed)
+        case WorldEntry() as world:
+            return _world(world, entry.finetune.pool)
         case HubEntry():
             return _pack(entry, build_hub_pack(entry, resources))
         case unknown:
@@ -59,7 +59,11 @@ def build_hub_pack(entry: TaskEntry, resources: Resources) -> Path:
     return hub_pack(source.dataset_path, source.revision, source.reader, resources.cache, resources.progress)
 
 
+def _world(entry: WorldEntry, pool: int) -> Source:
+    return _kept_world(entry.kind, entry.documents, entry.questions, pool, entry.seed, entry.twins)
+
+
 @lru_cache(maxsize=4)
-def _world(documents: int, questions: int, pool: int, seed: int) -> Source:
+def _kept_world(domain: str, documents: int, questions: int, pool: int, seed: int, twin: bool) -> Source:
     """Kept, so that several models and arms of one command share one world."""
-    return TelecomWorld(documents, questions, pool, seed)
+    return SyntheticWorld(domain, documents, questions, pool, seed, twin=twin)

@@ -26,19 +26,21 @@ __all__ = [
     "RetrieverEntry",
     "SourceEntry",
     "TaskEntry",
-    "TelecomEntry",
+    "WorldEntry",
 ]
 
 # ---- where documents and questions come from ------------------------------------------------------------------------
 
 
-class TelecomEntry(Part):
-    """The synthetic telecom company, made from a seed, instead of a data set."""
+class WorldEntry(Part):
+    """A synthetic world, made from a seed, instead of a data set. `kind` is its domain."""
 
-    kind: Literal["telecom"]
+    kind: Literal["telecom", "library"]
     documents: Annotated[int, Field(ge=50, le=1_000_000)] = 300
     questions: Positive = 1_600
     seed: Annotated[int, Field(ge=0)] = 0
+    twins: bool = False
+    """Ask the fine-tuning pool's questions about documents in which the facts asked for have other values."""
 
 
 class HubEntry(Part):
@@ -49,7 +51,7 @@ class HubEntry(Part):
     reader: Literal["rag-mini-bioasq", "qasper", "natural-questions"] | None = None
 
 
-SourceEntry = TelecomEntry | HubEntry
+SourceEntry = WorldEntry | HubEntry
 
 
 # ---- retrieval ------------------------------------------------------------------------------------------------------
@@ -132,7 +134,7 @@ class TaskEntry(Part):
     task_alias: str | None = None
     tag: Names | None = None
     description: str
-    world: TelecomEntry | None = None
+    world: WorldEntry | None = None
     dataset_path: str | None = None
     dataset_name: str | None = None
     revision: Revision | None = None

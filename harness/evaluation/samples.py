@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from harness.judging.facts import abstains
+from harness.judging.values import mentions
 from harness.measures import CLEAN
 from harness.metrics.answers import ANSWER_METRICS
 from harness.metrics.ranking import ndcg, ranked_documents, recall, reciprocal_rank, span_recall
 from harness.metrics.style import echoes, loops
 from harness.prompts import chat
-from harness.records import Answer, Arm, Passage, Question, Score, StopReason, TaskPlan
+from harness.records import Answer, Arm, Fact, Passage, Question, Score, StopReason, TaskPlan
 from harness.statistics import mean
 
 __all__ = ["Sample", "item_scores", "leakage_values", "measure"]
@@ -60,6 +61,8 @@ def measure(
     values["truncated"] = float(answer.stop_reason == StopReason.LIMIT)
     values["dropped_passages"] = float(dropped)
     values["unanswerable"] = float(not question.answerable)
+    if question.replaced:
+        values |= _twin(question, answer)
     return values | _style(plan, question, passages, answer)
 
 
@@ -74,6 +77,22 @@ def _retrieval(plan: TaskPlan, question: Question, passages: Sequence[Passage]) 
         values[f"ndcg@{k}"] = ndcg(ranked, gold, k) if gold else None
     values[f"span_recall@{k}"] = span_recall(passages, question.gold_spans) if question.gold_spans else None
     return values
+
+
+def _twin(question: Question, answer: Answer) -> dict[str, float | None]:
+    """Of a counterfactual twin's question: how many of the facts asked for the answer states as its page has them, and
+    how many as the fine-tuning pool had them. An answer may do both, or neither."""
+    if answer.stop_reason == StopReason.WINDOW:
+        return {"from_context": None, "from_weights": None}
+    return {
+        "from_context": mean([float(_states(answer.text, fact)) for fact in question.facts]),
+        "from_weights": mean([float(_states(answer.text, fact)) for fact in question.replaced]),
+    }
+
+
+def _states(text: str, fact: Fact) -> bool:
+    (value, *_) = mentions(fact.kind, fact.value, fact.alternatives)
+    return value in mentions(fact.kind, text, fact.alternatives)
 
 
 def _style(plan: TaskPlan, question: Question, passages: Sequence[Passage], answer: Answer) -> dict[str, float | None]:

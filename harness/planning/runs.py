@@ -176,8 +176,11 @@ def _pool(source: Source, split: str) -> Sequence[Question]:
 
 
 def _majority(source: Source, split: str) -> str | None:
+    """Of the pool's references, or of its values where facts are known: there each reference names its entity."""
     pool = _pool(source, split)
-    counts = Counter(question.references[0] for question in pool if question.references)
+    counts = Counter(fact.value for question in pool for fact in question.facts if fact.value and question.answerable)
+    if not counts:
+        counts = Counter(question.references[0] for question in pool if question.references)
     answer, count = max(counts.items(), key=lambda item: (item[1], item[0]), default=("", 0))
     return answer if count > 1 else None
 
