@@ -18,7 +18,8 @@ __all__ = ["Assertions", "assertions", "statements_of"]
 
 _CLAUSE_END = r"(?:[.;:!?](?!\d)|,(?!\d)|\bbut\b|\b(?:and|it) (?:is|has|costs|takes)\b|\s-\s|$)"
 _DENIED = re.compile(
-    r"(?:\b(?:not|never|neither|nor|without|except|besides|unlike)\b|n't\b|\b(?:anything|all|everything|anyone) but\b"
+    r"\b(?:not (?:true|so|correct|right|the case)|untrue|false|wrong|incorrect) that\b(?:(?![.;!?](?!\d)).)*"
+    r"|(?:\b(?:not|never|neither|nor|without|except|besides|unlike)\b|n't\b|\b(?:anything|all|everything|anyone) but\b"
     r"|\b(?:rather|other) than\b|\binstead of\b|\bfar from\b|\b(?:wrong|false|untrue|incorrect) (?:to|that)\b)"
     r"(?!\s+(?:only|later|more|less|fewer|before|until|exceed|to exceed|sure|certain))"
     rf"(?:(?!{_CLAUSE_END}).)*"
@@ -35,7 +36,10 @@ _CORRECTION = re.compile(
     r"|\bmy mistake\b|\bmake that\b|\bor rather\b|\bmisread\b|\boops\b",
     re.IGNORECASE,
 )
-_POSSIBLE = re.compile(r"\b(?:or|may|might|could|perhaps|possibly|maybe|alternatively|else)\b", re.IGNORECASE)
+_POSSIBLE = re.compile(
+    r"\b(?:perhaps|possibly|maybe|alternatively|(?:may|might|could) (?:also |well |just as well )?be)\b", re.IGNORECASE
+)
+_OR = re.compile(r"(?:(?![.;!?](?!\d)).)*\bor\b(?:(?![.;!?](?!\d)).)*", re.IGNORECASE)
 _RANGE = re.compile(r"\s*(?:to|-|till)\s*", re.IGNORECASE)
 _BOUND = re.compile(
     r"(?<!no )(?<!not )\b(?:(?:more|less|fewer|longer|shorter) than|over|under|above|below)\s*[€$]?\s*$", re.I
@@ -98,4 +102,5 @@ def _alternative(text: str, earlier: Mention, later: Mention) -> bool:
         between.strip() == "and" and re.search(r"\bbetween\s*[€$]?\s*$", text[: earlier.start], re.IGNORECASE)
     ):
         return True
-    return len(between) <= _NEAR and _POSSIBLE.search(between) is not None
+    near = len(between) <= _NEAR
+    return near and (_OR.fullmatch(between) is not None or _POSSIBLE.search(between) is not None)

@@ -45,6 +45,7 @@ _OPEN = re.compile(
 _NOT_THIS = re.compile(
     rf"\bnot\s+(?:the\s+|with\s+|in\s+)?{_TAG}|{_EXCEEDS}\s+(?:the\s+)?(?=({_TAG}))\1", re.IGNORECASE
 )
+_SENTENCES = re.compile(r"[.!?](?:\s|$)|\n")
 _CLAUSES = re.compile(
     rf"[.;:!?](?!\d)|,(?!\d)|\s-\s|\b(?:while|whereas|although|though|but)\b|\b(?:and|so)\b(?=[^.;,]*{_TAG})|\n",
     re.IGNORECASE,
@@ -122,15 +123,16 @@ def _words(name: str) -> list[str]:
 def _clauses(text: str) -> list[str]:
     """Clauses that name one; what follows without a name belongs to the one before, what leads to the one after."""
     clauses: list[str] = []
-    lead = ""
-    for part in _CLAUSES.split(text):
-        if re.search(_TAG, part):
-            clauses.append(f"{lead} {part}")
-            lead = ""
-        elif clauses:
-            clauses[-1] += f" {part}"
-        else:
-            lead += f" {part}"
+    for sentence in _SENTENCES.split(text):
+        lead, first = "", len(clauses)
+        for part in _CLAUSES.split(sentence):
+            if re.search(_TAG, part):
+                clauses.append(f"{lead} {part}")
+                lead = ""
+            elif len(clauses) > first or (clauses and re.match(r"\s*(?:it|that one|this one)\b", part, re.IGNORECASE)):
+                clauses[-1] += f" {part}"
+            else:
+                lead += f" {part}"
     return clauses
 
 

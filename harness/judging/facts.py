@@ -160,6 +160,9 @@ def _of_kind(question: Question, kind: str, text: str) -> _OfKind:
     found = mentions(kind, text, terms)
     if any(fact.kind == "count" for fact in (*question.facts, *question.side_facts)) and kind != "count":
         found = [m for m in found if not text[m.start : m.end].isdigit()]  # a number alone is the count then
+    if kind == "money" and any(fact.kind == "time" for fact in question.facts):
+        clock = {m.start for m in mentions("time", text, ())}  # "12.15" is the time then
+        found = [m for m in found if m.start not in clock]
     said = assertions(text, found)
     shares: dict[str, float] = {}
     wrong: dict[str, str] = {}

@@ -70,11 +70,13 @@ _ONE = re.compile(
     r"(?:an?|1)\s+(hour|minute|second|day|week|fortnight|month|year)\b|\b(fortnight)\b",
     re.I,
 )
-_BARE = re.compile(NUMBER + r"(?=\s*(?:[.,;:!?)](?!\d)|$|\s(?:or|and|to|depending)\b))", re.I)
+_BARE = re.compile(
+    r"(?<![€$£:])(?<![€$£:]\s)" + NUMBER + r"(?=\s*(?:[.,;:!?)](?!\d)|$|\s(?:or|and|to|depending)\b))", re.I
+)
 _CURRENCY_FIRST = re.compile(r"(€|\beuros?|\beur|\$|£|\busd|\bgbp)\s*" + NUMBER.replace("-", "", 1), re.I)
 _BARE_MONEY = re.compile(  # 19.90: two decimals are money here, nothing else has them
     r"(?<![\w.,$£-])(\d+[.,]\d\d)(?![\w%]|[.,]\d|\s*[%$£°])"
-    r"(?!\s*(?!(?:an?|per|each|every|for|in|and|or|to|is|monthly|but|on|at|with|if|instead|rather)\b)[a-z]+\b)",
+    r"(?!\s*(?!(?:an?|per|each|every|for|in|and|or|to|is|but|on|at|with|if|instead|rather)\b)[a-z]+\b)",
     re.I,
 )
 
@@ -139,6 +141,8 @@ def _without_unit(kind: str, text: str, found: Sequence[Mention]) -> Iterator[Me
     for match in _BARE.finditer(text):
         if any(mention.start < match.end() and match.start() < mention.end for mention in found):
             continue
+        if kind != "money" and re.search(r"[.,]\d\d$", match[1]):
+            continue  # 19.90 is money
         before = [mention for mention in found if 0 <= match.start() - mention.end <= _FAR]
         joined = re.match(r"\s*(?:,\s*)?(?:or|and|to|-|/)\s*(?:perhaps\s+|maybe\s+)?", text[match.end() :])
         after = [m for m in found if joined and m.start == match.end() + joined.end()]

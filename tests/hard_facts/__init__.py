@@ -18,7 +18,7 @@ from typing import NamedTuple
 from harness.judging.facts import true_scores
 from harness.records import Fact, Question
 
-__all__ = ["HardAnswer", "errors", "hard_answers"]
+__all__ = ["MATTER", "HardAnswer", "errors", "hard_answers"]
 
 MATTER = (
     "Customers reach the help pages from the start page of the portal. Staff note every call in the log and close it "
