@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from harness.judging.facts import FactsJudge, abstains, true_scores
+from harness.judging.facts import FactsJudge, abstains, marks, true_scores
 from harness.judging.values import values
 from harness.records import Fact, JudgeItem, Question
 from harness.sources.telecom.source import TelecomWorld
+from tests.hard_facts import errors, hard_answers
 
 
 @pytest.mark.parametrize(
@@ -207,3 +208,52 @@ def test_one_may_is_no_number() -> None:
 def test_a_value_in_another_unit_is_the_same_value(kind: str, text: str, same: str) -> None:
     assert len(values(kind, text)) == 1
     assert values(kind, text) == values(kind, same)
+
+
+@pytest.mark.parametrize("name", ["development", "report"])
+def test_of_the_hard_answers_at_most_a_tenth_are_off_by_two_points(name: str) -> None:
+    """The share of the report set that was measured is in docs/add-a-judge.md."""
+    answers = hard_answers(name)
+    assert len(answers) >= 100
+    assert len(errors(answers)) <= len(answers) / 10
+
+
+def test_the_hard_sets_share_no_question() -> None:
+    development, report = ({hard.key for hard in hard_answers(name)} for name in ("development", "report"))
+    assert not development & report
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        ("19.90 EUR and 12 months", "states 2 of 2 facts"),
+        ("It costs 19.90 EUR for 24 months.", "states 1 of 2 facts; wrong: 24 months"),
+        ("The knowledge base does not say.", "states 0 of 2 facts, abstains"),
+        # needed: 5 + 5 words; free: 3 * 10 + 20; 70 are 7 times the needed ones
+        ("19.90 EUR" + " word" * 68, "states 1 of 2 facts; 7.0 times the needed length"),
+    ],
+)
+def test_a_score_says_what_was_seen(answer: str, reason: str) -> None:
+    assert marks(BOTH, answer).reason == reason
+    (score,) = FactsJudge().judge([JudgeItem("k", BOTH, "…", answer, (), "accuracy", 0)])
+    assert (score.reply, score.reason) == (reason, "")
+
+
+def test_matter_beside_the_point_counts_like_wrong_facts() -> None:
+    """10 words are needed for two facts and 50 are free; 20 more are four facts' worth: 1 + 4 * 1 / (1 + 4) = 1.8."""
+    assert true_scores(BOTH, "19.90 EUR" + " word" * 48) == (5.0, 3.0)
+    assert true_scores(BOTH, "19.90 EUR" + " word" * 68) == (pytest.approx(1.8), 3.0)
+
+
+def test_alternatives_are_neither_right_nor_complete() -> None:
+    question = Question("q", "What is the term?", ("…",), facts=(TERM,))
+    assert true_scores(question, "Either 12 or 24 months.") == (3.0, 3.0)
+    assert true_scores(question, "Between 12 and 24 months.") == (3.0, 3.0)
+
+
+def test_a_value_given_to_another_fact_of_its_kind_is_wrong() -> None:
+    notice = Fact("p/notice", "duration", "14 days", "The notice period is 14 days.")
+    question = Question("q", "What are term and notice?", ("…",), facts=(TERM, notice))
+    assert true_scores(question, "The term is 12 months. The notice period is 14 days.") == (5.0, 5.0)
+    assert true_scores(question, "The term is 14 days. The notice period is 12 months.") == (1.0, 1.0)
+    assert true_scores(question, "12 months and 14 days") == (5.0, 5.0)

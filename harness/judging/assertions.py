@@ -36,14 +36,18 @@ _CORRECTION = re.compile(
     r"|\bmy mistake\b|\bmake that\b|\bor rather\b|\bmisread\b|\boops\b",
     re.IGNORECASE,
 )
-_POSSIBLE = re.compile(
-    r"\b(?:perhaps|possibly|maybe|alternatively|(?:may|might|could) (?:also |well |just as well )?be)\b", re.IGNORECASE
-)
-_OR = re.compile(r"(?:(?![.;!?](?!\d)).)*\bor\b(?:(?![.;!?](?!\d)).)*", re.IGNORECASE)
 _RANGE = re.compile(r"\s*(?:to|-|till)\s*", re.IGNORECASE)
-_BOUND = re.compile(
-    r"(?<!no )(?<!not )\b(?:(?:more|less|fewer|longer|shorter) than|over|under|above|below)\s*[€$]?\s*$", re.I
+_MAY_BE = r"(?:may|might|could) (?:also |well |just as well )?be"
+_IN_SENTENCE = r"(?:(?![.;!?](?!\d)).)*"
+_POSSIBLE = re.compile(
+    rf"{_IN_SENTENCE}\b(?:or|{_MAY_BE})\b{_IN_SENTENCE}"
+    rf"|.*\b(?:perhaps|possibly|maybe|alternatively|(?:it|that|this) {_MAY_BE})\b.*",
+    re.IGNORECASE | re.DOTALL,
 )
+_BOUND = re.compile(r"\b(?:(?:more|less|fewer|longer|shorter) than|over|under|above|below)\s*[€$]?\s*$", re.IGNORECASE)
+_NO_BOUND = re.compile(
+    r"\b(?:no|not|nobody|none|nothing|never|cannot|\w+n't)\b[^.;!?]*$", re.IGNORECASE
+)  # "no more than 12"
 _NEAR = 60  # characters between two values that are still alternatives
 
 
@@ -75,7 +79,7 @@ def assertions(text: str, found: Sequence[Mention]) -> Assertions:
         for mention in found
         if any(start < mention.start < end for start, end in denials)
         or _DENIED_AFTER.match(text, mention.end)
-        or _BOUND.search(text[: mention.start])
+        or _bounded(text[: mention.start], text[mention.start : mention.end])
     ]
     kept = [mention for mention in found if mention not in denied]
     corrections = [match.start() for match in _CORRECTION.finditer(text)]
@@ -93,6 +97,12 @@ def assertions(text: str, found: Sequence[Mention]) -> Assertions:
     return Assertions(tuple(tuple(group) for group in groups), tuple(denied))
 
 
+def _bounded(before: str, value: str) -> bool:
+    """Whether "more than" or the like stands in front of a number; an address may be "under 10.1.2.1"."""
+    bound = _BOUND.search(before)
+    return bound is not None and value.count(".") < 2 and not _NO_BOUND.search(before[: bound.start()])
+
+
 def _alternative(text: str, earlier: Mention, later: Mention) -> bool:
     """Whether a mention offers another value in place of the one before it."""
     if set(earlier.readings) & set(later.readings):
@@ -102,5 +112,4 @@ def _alternative(text: str, earlier: Mention, later: Mention) -> bool:
         between.strip() == "and" and re.search(r"\bbetween\s*[€$]?\s*$", text[: earlier.start], re.IGNORECASE)
     ):
         return True
-    near = len(between) <= _NEAR
-    return near and (_OR.fullmatch(between) is not None or _POSSIBLE.search(between) is not None)
+    return len(between) <= _NEAR and _POSSIBLE.fullmatch(between) is not None

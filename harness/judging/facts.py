@@ -86,7 +86,7 @@ class Marks:
     @property
     def reason(self) -> str:
         """The scores in words."""
-        parts = ["abstains"] if self.abstained else [f"states {self.stated} of {self.asked} facts"]
+        parts = [f"states {self.stated} of {self.asked} facts" + (", abstains" if self.abstained else "")]
         if self.wrong:
             parts.append(f"wrong: {', '.join(self.wrong)}")
         if self.beside:
@@ -203,20 +203,20 @@ def _equal(fact: Fact, mention: Mention, terms: Sequence[str]) -> bool:
 def _claims(question: Question, text: str) -> tuple[str, ...]:
     """The values that an answer makes up for what cannot be answered."""
     claims = {}
+    abstained = abstains(text)
     for fact in question.facts:
         found = mentions(fact.kind, text, fact.alternatives)
         named = _named(question, fact.kind, fact.alternatives)
         for group in assertions(text, found).stated:
             for mention in group:
-                if not named & set(mention.readings) and not _about_something_else(question, fact, text, mention):
+                elsewhere = abstained and _about_something_else(question, fact, text, mention)
+                if not elsewhere and not named & set(mention.readings):
                     claims[mention.readings[0]] = text[mention.start : mention.end].strip()
     return tuple(claims.values())
 
 
 def _about_something_else(question: Question, fact: Fact, text: str, mention: Mention) -> bool:
     """Whether a value stands in a clause of its own subject, which is not the one that was asked about."""
-    if not abstains(text):
-        return False
     start = max((m.end() for m in re.finditer(r"[.;!?:](?!\d)|,(?!\d)|\bbut\b", text[: mention.start])), default=0)
     end = re.search(r"[.;!?](?!\d)|$", text[mention.end :])
     clause = text[start : mention.start] + " " + text[mention.end : mention.end + (end.start() if end else 0)]

@@ -81,14 +81,15 @@ _BARE_MONEY = re.compile(  # 19.90: two decimals are money here, nothing else ha
 )
 
 
-def quantities(kind: str, text: str) -> list[Mention]:
-    """The amounts of one kind in a plain text, in reading order."""
+def quantities(kind: str, text: str, repeated: bool = True) -> list[Mention]:
+    """The amounts of one kind in a plain text, in reading order. `repeated`: also a number that leaves its unit to one
+    before it ("24 months; no, it is 12"), which could as well be a count."""
     found: list[Mention] = []
     for mention in (*_compounds(kind, text), *_in_units(kind, text)):
         if not any(other.start < mention.end and mention.start < other.end for other in found):
             found.append(mention)
     found.sort()
-    return sorted([*found, *_without_unit(kind, text, found)])
+    return sorted([*found, *_without_unit(kind, text, found, repeated)])
 
 
 def _compounds(kind: str, text: str) -> Iterator[Mention]:
@@ -136,7 +137,7 @@ def _range_end(kind: str) -> re.Pattern[str]:
     return re.compile(rf"(\d+(?:[.,]\d+)?)[\s-]*({'|'.join(map(re.escape, UNITS[kind]))})s?\b", re.I)
 
 
-def _without_unit(kind: str, text: str, found: Sequence[Mention]) -> Iterator[Mention]:
+def _without_unit(kind: str, text: str, found: Sequence[Mention], repeated: bool) -> Iterator[Mention]:
     """Numbers that leave the unit to another one: "12 or 24 months", "24 months; no, it is 12"."""
     for match in _BARE.finditer(text):
         if any(mention.start < match.end() and match.start() < mention.end for mention in found):
@@ -146,7 +147,7 @@ def _without_unit(kind: str, text: str, found: Sequence[Mention]) -> Iterator[Me
         before = [mention for mention in found if 0 <= match.start() - mention.end <= _FAR]
         joined = re.match(r"\s*(?:,\s*)?(?:or|and|to|-|/)\s*(?:perhaps\s+|maybe\s+)?", text[match.end() :])
         after = [m for m in found if joined and m.start == match.end() + joined.end()]
-        model = after[0] if after else before[-1] if before else None
+        model = after[0] if after else before[-1] if before and repeated else None
         if model is None:
             continue
         unit = re.sub(r"^[\d.,' ]+[\s-]*|[\d.,' ]+$", "", text[model.start : model.end])

@@ -51,7 +51,7 @@ def _without_dates(text: str) -> str:
 def _counts(text: str) -> list[Mention]:
     """Whole numbers that are nothing else: no unit, no code, no date."""
     others = [m for find in (dates, times, addresses, versions) for m in find(text)]
-    others += [m for kind in UNITS for m in quantities(kind, text)]
+    others += [m for kind in UNITS for m in quantities(kind, text, repeated=False)]
     spans = [(m.start, m.end) for m in others] + [m.span() for m in _NO_COUNT.finditer(text)]
     found = []
     for match in re.finditer(NUMBER + r"(?!\w|-\d)", text):
