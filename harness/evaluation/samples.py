@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from harness.judging.facts import abstains
-from harness.judging.values import mentions
+from harness.judging.values import values as values_in
 from harness.measures import CLEAN
 from harness.metrics.answers import ANSWER_METRICS
 from harness.metrics.ranking import ndcg, ranked_documents, recall, reciprocal_rank, span_recall
@@ -91,8 +91,8 @@ def _twin(question: Question, answer: Answer) -> dict[str, float | None]:
 
 
 def _states(text: str, fact: Fact) -> bool:
-    (value, *_) = mentions(fact.kind, fact.value, fact.alternatives)
-    return value in mentions(fact.kind, text, fact.alternatives)
+    (value, *_) = values_in(fact.kind, fact.value, fact.alternatives)
+    return value in values_in(fact.kind, text, fact.alternatives)
 
 
 def _style(plan: TaskPlan, question: Question, passages: Sequence[Passage], answer: Answer) -> dict[str, float | None]:
