@@ -14,7 +14,17 @@ import yaml
 from sklearn.linear_model import LogisticRegression
 
 from harness.adapters.scripted import ScriptedAdapter
-from harness.auditing.fitting import PLANTED, REQUIRED, SHARES, _Errors, _halves, _with_planted, fit, least_share
+from harness.auditing.fitting import (
+    PLANTED,
+    REQUIRED,
+    SHARES,
+    _Errors,
+    _halves,
+    _with_planted,
+    fit,
+    least_share,
+    training_rows,
+)
 from harness.auditing.perturbations import perturb
 from harness.digests import digest_of_lines
 from harness.evaluation.scoring import JudgeInput, judge_run
@@ -216,10 +226,11 @@ def letters(texts: Sequence[str]) -> np.ndarray:
 @pytest.mark.skipif(not (SHARED_DATA / "judge_meta").is_dir(), reason="the human judgements are not here")
 def test_a_fitted_judge_agrees_with_people_and_finds_what_is_planted() -> None:
     pool = TelecomWorld(300, 1600, 1000, seed=7).questions("finetune")
-    fitted, facts = fit(SHARED_DATA / "judge_meta", 400, 0, pool, letters, Silent())
-    assert fitted.keys() == facts["chosen"].keys() == {"accuracy", "completeness"}
-    assert 0.9 < facts["chosen"]["accuracy"]["auc_of_correctness_on_held_out_questions"] < 1
-    for of_criterion in facts["chosen"].values():
+    people, _ = training_rows(SHARED_DATA / "judge_meta", 400, 0, {})
+    fitted, chosen = fit(people, pool, letters, Silent())
+    assert fitted.keys() == chosen.keys() == {"accuracy", "completeness"}
+    assert 0.9 < chosen["accuracy"]["auc_of_correctness_on_held_out_questions"] < 1
+    for of_criterion in chosen.values():
         assert min(of_criterion["found_in_held_out_documents"].values()) >= REQUIRED
 
 
