@@ -6,15 +6,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from functools import cached_property
 from typing import Any
 
-from harness.digests import digest_of, short
+from harness.digests import digest_of, digest_of_question, short
 from harness.errors import DataError
 from harness.evaluation.folder import Run
 from harness.files import JsonObject
 from harness.measures import measure_of
+from harness.metrics.references import reference_kind, reference_words
 from harness.statistics import Bounds
 
 __all__ = ["Setting", "StoredRun", "base_name", "training_seed"]
@@ -26,7 +27,9 @@ Setting = str | int | float | None
 class StoredRun:
     """`original`: questions that the task has, of which the first were taken. `settings`: what two runs must share to
     be compared, flat: data, prompt, decoding, retrieval. `training`: base, samples, method, format and seed of a LoRA
-    checkpoint, where they are known. `trivial`: means of trivial answers (`evaluation.trivial`)."""
+    checkpoint, where they are known. `trivial`: means of trivial answers (`evaluation.trivial`). Digests of the
+    questions, and words and kind of the reference that the judge saw, are empty where a run was stored before they were
+    kept."""
 
     run_id: str
     task: str
@@ -52,6 +55,9 @@ class StoredRun:
     clusters: Sequence[str]
     kinds: Sequence[str]
     measures: Mapping[str, Sequence[float | None]]
+    question_digests: Sequence[str] = ()
+    reference_words: Sequence[int] = ()
+    reference_kinds: Sequence[str] = ()
 
     @classmethod
     def of(cls, run: Run) -> StoredRun:
@@ -83,6 +89,9 @@ class StoredRun:
             clusters=[row["cluster"] or row["question_id"] for row in run.rows],
             kinds=[row["kind"] for row in run.rows],
             measures={name: [_rounded(row.get(name)) for row in run.rows] for name in names},
+            question_digests=[digest_of_question(row["doc"]["question"]) for row in run.rows],
+            reference_words=[reference_words(row["target"]) for row in run.rows],
+            reference_kinds=[reference_kind(row["target"]) for row in run.rows],
         )
 
     @classmethod
@@ -90,7 +99,7 @@ class StoredRun:
         """Raises `DataError`, which names the file `where`, for values that are not a stored run's."""
         remedy = "delete it, and run `harness leaderboard` again where the run folder is"
         known = {field.name for field in fields(cls)}
-        if missing := known - set(values):
+        if missing := {field.name for field in fields(cls) if field.default is MISSING} - set(values):
             raise DataError(f"{where}: was stored by another version (without {', '.join(sorted(missing))}); {remedy}")
         if unknown := set(values) - known:
             raise DataError(f"{where}: has keys that no stored run has ({', '.join(sorted(unknown))}); {remedy}")
@@ -110,6 +119,8 @@ class StoredRun:
         if len(set(self.items)) < count:
             lines.append("items: a question is there several times")
         columns: dict[str, Sequence[Any]] = {"clusters": self.clusters, "kinds": self.kinds, **self.measures}
+        later = ("question_digests", "reference_words", "reference_kinds")
+        columns |= {name: getattr(self, name) for name in later if getattr(self, name)}
         lines += [
             f"{name}: {len(column)} values for {count} items"
             for name, column in columns.items()
