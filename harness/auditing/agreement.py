@@ -56,7 +56,7 @@ def _above(
     def difference(values: np.ndarray, rows: Sequence[int]) -> float | None:
         drawn = np.asarray(rows, dtype=np.intp)
         mine, other = statistic(scores[drawn], truth[drawn]), statistic(values[drawn], truth[drawn])
-        return None if mine is None or other is None else mine - other
+        return None if mine is None or other is None else round(mine - other, 9) + 0.0  # no last bits above 0
 
     found: JsonObject = {}
     for name, each in free.items():

@@ -149,7 +149,8 @@ def _free(people: JsonObject) -> list[str]:
     )
     text += "".join(f" Not reported, since the judge was fitted on it: {name}." for name in people["fitted_on"])
     text += "".join(
-        f" Of {name}, {count} questions that the judge was fitted on are left out." for name, count in left_out.items()
+        f" Questions of {name} that are left out since the judge was fitted on them: {count}."
+        for name, count in left_out.items()
     )
     return [heading, text, markdown_table(heads, rows, [False, True, False, *[True] * 6])]
 
@@ -223,7 +224,7 @@ def _hard(hard: JsonObject) -> list[str]:
     ]
     text = (
         "Answers written by hand to be hard: of each right and wrong one to the same question, does the right one get "
-        "the higher accuracy? A tie counts half; brackets are 95 % bootstrap intervals over pairs of one question. "
+        "the higher accuracy? A tie counts half; brackets are 95 % bootstrap intervals over questions. "
         "*left out*: questions that the judge was fitted on."
     )
     return [

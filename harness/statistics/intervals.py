@@ -147,18 +147,19 @@ def bootstrap_interval(
     clusters: Sequence[Hashable], statistic: Callable[[Sequence[int]], float | None], level: float = LEVEL
 ) -> Interval | None:
     """Percentile bootstrap over clusters of a statistic of row numbers, for one that is no mean (an AUC, a correlation,
-    the difference of two on the same rows). None where half of the resamples have no value."""
+    the difference of two on the same rows). None with fewer than five clusters, and where half of the resamples have no
+    value."""
     rows_of: dict[Hashable, list[int]] = {}
     for number, cluster in enumerate(clusters):
         rows_of.setdefault(cluster, []).append(number)
     groups, rng = list(rows_of.values()), np.random.default_rng(0)
     resampled = []
-    for _ in range(RESAMPLES if groups else 0):
+    for _ in range(RESAMPLES if len(groups) >= FEWEST_CLUSTERS else 0):
         drawn = [n for index in rng.integers(0, len(groups), len(groups)) for n in groups[index]]
         value = statistic(drawn)
         if value is not None:
             resampled.append(value)
-    if len(resampled) < RESAMPLES / 2 or not resampled:
+    if len(resampled) < RESAMPLES / 2:
         return None
     tail = 50 * (1 - level)
     return Interval(*(float(value) for value in np.percentile(resampled, [tail, 100 - tail])))
