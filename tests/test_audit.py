@@ -44,7 +44,7 @@ from harness.statistics import (
     variance_components,
 )
 from harness.store import Store
-from tests.conftest import REPOSITORY, SHARED_DATA, Finished, Silent
+from tests.conftest import REPOSITORY, SHARED_DATA, TASK, Finished, Silent, write_entries, write_pack
 
 Harness = Callable[..., Finished]
 
@@ -937,3 +937,38 @@ def test_a_folder_without_judgements_is_one_line(harness: Harness, entries: Path
     done = harness("audit", "marks", "--include_path", str(entries), "--data", str(tmp_path))
     assert done.code == 2
     assert "holds no human judgements" in done.err
+
+
+def write_packs(folder: Path, entries: Path, pool: int) -> Path:
+    """The invented pack as files, a task that keeps `pool` of its questions for training, and hard answers to it."""
+    rows = [
+        {"id": q.id, "question": q.text, "answers": list(q.references), "gold_doc_ids": ["d1"], "type": "summary"}
+        for q in INVENTED
+    ]
+    write_pack(folder / "bioasq", [{"doc_id": "d1", "title": "Snails", "text": LONG_PASSAGE}], rows)
+    task = TASK.replace("task: animals", "task: bioasq").replace("{pool: 0, sizes: []}", f"{{pool: {pool}, sizes: []}}")
+    write_entries(entries, tasks__bioasq=task)
+    write_lines(entries / "judges" / "hard" / "bioasq.jsonl",
+                [hard_row(question, ("It splits kelp sugar", True, "short"), ("No", False, "negated"))
+                 for question in INVENTED])  # fmt: skip
+    return folder
+
+
+def test_an_audit_reads_data_packs_and_answers_by_hand_beside_the_judge(
+    harness: Harness, entries: Path, tmp_path: Path
+) -> None:
+    """Four of six questions are in the pool, whose second references and passages are asked; hard answers also to the
+    others."""
+    data = write_packs(tmp_path / "packs", entries, pool=4)
+    flags = ["--include_path", str(entries), "--planted", "6", "--injected", "2", "--packs", str(data)]
+    done = harness("audit", "marks", *flags)
+    assert done.code == 0, done.err
+    card = json.loads((entries / "judges" / "cards" / "marks.json").read_text())
+    hard = card["found"]["hard"]["bioasq"]
+    assert (hard["questions"], hard["pairs"]) == (6, 6)
+    assert 1 <= card["found"]["second"]["bioasq"]["answers"] <= 3
+    assert card["found"]["dump"]["bioasq"]["answers"] == 4
+    assert card["command"] == "harness audit marks --packs DIR --planted 6 --injected 2"
+    refused = harness("audit", "marks", "--include_path", str(entries), "--packs", str(entries))
+    assert refused.code == 2
+    assert "holds none of bioasq, nq, qasper" in refused.err
