@@ -369,7 +369,11 @@ def write_people(folder: Path) -> Path:
          "dimension": dimension, "human_score": 8 - n if dimension == "missing_info" else n % 3}
         for n in range(9) for dimension in ("factual_errors", "missing_info", "other")
     ]  # fmt: skip
-    files = {"openqa_eval_nq301": binary, "ragchecker_pairwise": pairs, "qa_feedback_asqa_half": counts}
+    files: dict[str, list[dict[str, Any]]] = {
+        "openqa_eval_nq301": binary,
+        "ragchecker_pairwise": pairs,
+        "qa_feedback_asqa_half": counts,
+    }
     for name, rows in files.items():
         (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     return folder

@@ -290,6 +290,12 @@ def test_scores_inside_the_judges_card_are_not_marked() -> None:
     nothing = {"data_sets": [], "longest": 0.0, "kinds": []}
     page = render(ENTRY, ["animals"], [described_run([1] * 4, ["short"] * 4)], passed_card(domain=nothing))
     assert "§ Outside the card of marks: the judge passes on no data set of its card." in page
+    fails: JsonObject = {**passed_card(domain=nothing)["verdict"], "passed": False}
+    page = render(
+        ENTRY, ["animals"], [described_run([1] * 4, ["short"] * 4)], passed_card(domain=nothing, verdict=fails)
+    )
+    assert "‡" in page
+    assert "§" not in page, "that it fails is said already"
 
 
 def test_of_a_run_that_was_stored_earlier_it_says_what_is_not_known() -> None:

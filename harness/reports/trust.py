@@ -37,9 +37,11 @@ class Checks:
 
     def outside(self, run: StoredRun) -> str | None:
         """In what way the run's references are unlike those that the judge was checked on; None where at most a tenth
-        of them are, or where it is not known."""
+        of them are, where it is not known, and where a judge that fails passes nowhere, which is said already."""
         card = self._current
         if card is None or "domain" not in card or card["judge_id"] != run.judge_id or not run.reference_words:
+            return None
+        if not card["domain"]["data_sets"] and not card["verdict"]["passed"]:
             return None
         longest, kinds = card["domain"]["longest"], card["domain"]["kinds"]
         longer = [words > longest for words in run.reference_words]
