@@ -25,7 +25,7 @@ from harness.build.sources import build_source, whole_source
 from harness.digests import digest_of_file, digest_of_lines, digest_of_question
 from harness.entries.catalog import FOLDERS, Catalog, Reference, is_path
 from harness.entries.checking import JUDGE, check
-from harness.entries.judge import CalibratedJudgeEntry, GEvalJudgeEntry, ResolvedJudge
+from harness.entries.judge import GEvalJudgeEntry, ResolvedJudge
 from harness.entries.task import Bm25Entry
 from harness.errors import DataError, UsageError
 from harness.files import JsonObject, write_atomically
@@ -131,8 +131,8 @@ def _fitted_questions(catalog: Catalog, judge: ResolvedJudge, reference: Referen
 
 
 def _fitted_on(judge: ResolvedJudge) -> dict[str, object]:
-    """What calibrated judges among the members were fitted on."""
-    facts = [single.entry.fitted_on for single in judge.single_judges if isinstance(single.entry, CalibratedJudgeEntry)]
+    """What the judge or its members were fitted on, of the kinds of judge that are fitted."""
+    facts = [single.entry.model_dump().get("fitted_on", {}) for single in judge.single_judges]
     data = [member.get("data", []) for member in facts]
     return {
         "fitted_on": [name for names in data for name in ([names] if isinstance(names, str) else names)],
