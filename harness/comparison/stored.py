@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from functools import cached_property
 from typing import Any
 
@@ -55,9 +55,9 @@ class StoredRun:
     clusters: Sequence[str]
     kinds: Sequence[str]
     measures: Mapping[str, Sequence[float | None]]
-    question_digests: Sequence[str] = ()
-    reference_words: Sequence[int] = ()
-    reference_kinds: Sequence[str] = ()
+    question_digests: Sequence[str] = field(default_factory=list)
+    reference_words: Sequence[int] = field(default_factory=list)
+    reference_kinds: Sequence[str] = field(default_factory=list)
 
     @classmethod
     def of(cls, run: Run) -> StoredRun:
@@ -98,8 +98,8 @@ class StoredRun:
     def from_json(cls, values: JsonObject, where: str) -> StoredRun:
         """Raises `DataError`, which names the file `where`, for values that are not a stored run's."""
         remedy = "delete it, and run `harness leaderboard` again where the run folder is"
-        known = {field.name for field in fields(cls)}
-        if missing := {field.name for field in fields(cls) if field.default is MISSING} - set(values):
+        known = {each.name for each in fields(cls)}
+        if missing := {each.name for each in fields(cls) if each.default_factory is MISSING} - set(values):
             raise DataError(f"{where}: was stored by another version (without {', '.join(sorted(missing))}); {remedy}")
         if unknown := set(values) - known:
             raise DataError(f"{where}: has keys that no stored run has ({', '.join(sorted(unknown))}); {remedy}")
