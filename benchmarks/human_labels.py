@@ -13,7 +13,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.auditing.people import BINARY, Binary, annotator_auc, read_binary
+from harness.auditing.agreement import annotator_auc
+from harness.auditing.people import BINARY, Binary, read_binary
 from harness.judging.signals import content_words, words
 from harness.tables import markdown_table
 

@@ -11,7 +11,16 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-__all__ = ["canonical", "digest_of", "digest_of_file", "digest_of_lines", "seed_of", "short"]
+__all__ = [
+    "canonical",
+    "digest_of",
+    "digest_of_file",
+    "digest_of_lines",
+    "digest_of_question",
+    "plain_question",
+    "seed_of",
+    "short",
+]
 
 
 def canonical(value: object) -> str:
@@ -38,6 +47,17 @@ def digest_of_file(path: Path) -> str:
     """SHA-256 of a file's bytes."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def plain_question(text: str) -> str:
+    """A question as it is compared with others: without case, spaces that say nothing and a question mark."""
+    return " ".join(text.lower().strip(" ?").split())
+
+
+def digest_of_question(text: str) -> str:
+    """Eight bytes of the SHA-256 of the plain question, 16 hex digits: two lists of questions can be compared without
+    either being shown."""
+    return hashlib.sha256(plain_question(text).encode()).hexdigest()[:16]
 
 
 def seed_of(digest: str) -> int:

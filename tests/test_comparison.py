@@ -129,6 +129,7 @@ def test_a_stored_run_comes_back_from_json_as_it_was() -> None:
     [
         ({"items": ["a", "a"]}, "items: a question is there several times"),
         ({"items": [], "clusters": [], "kinds": [], "measures": {}}, "items: there is none"),
+        ({"reference_words": [4]}, "reference_words: 1 values for 2 items"),
         ({"clusters": ["a"]}, "clusters: 1 values for 2 items"),
         ({"kinds": ["a"] * 3}, "kinds: 3 values for 2 items"),
         ({"measures": {"accuracy": [1.0]}}, "accuracy: 1 values for 2 items"),

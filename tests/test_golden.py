@@ -20,8 +20,10 @@ from pydantic import TypeAdapter
 from harness.auditing.audit import Extent, Material, audit
 from harness.auditing.cached_judge import CachedJudge
 from harness.auditing.card import page
+from harness.digests import digest_of_question
 from harness.entries.checking import GROUP, JUDGE, LEADERBOARD, MODEL, TASK
 from harness.entries.checkpoints import Presentation
+from harness.entries.judge import CardEntry
 from harness.evaluation.folder import read_run
 from harness.finetuning.checkpoints import BaseRecord, Recipe, _card, _manifest
 from harness.finetuning.examples import Example, Examples
@@ -36,7 +38,7 @@ from harness.sources.world.source import SyntheticWorld
 from harness.store import Store
 from tests.conftest import TASK as ANIMALS
 from tests.conftest import Finished, Silent, write_entries
-from tests.test_audit import write_people
+from tests.test_audit import invented_pack, write_people, write_short_numbers
 
 Harness = Callable[..., Finished]
 GOLDEN = Path(__file__).parent / "golden"
@@ -173,10 +175,20 @@ class Shelf:
 def test_a_judges_card(tmp_path: Path, store: Store, data: bool) -> None:
     questions = SyntheticWorld("telecom", 120, 400, 100, seed=3).questions("evaluation")
     people = write_people(tmp_path / "people") if data else None
-    material = Material(questions, Shelf(), 2, people, ["evouna_nq"], "errors in 3 questions")
-    thresholds = {"min_auc": 0.8, "min_detection": 0.8, "max_injection": 0.05, "max_padding": 0.25,
-                  "max_unscored": 0.02, "blind_to": ["added"]}  # fmt: skip
-    card = audit(CachedJudge(Reader(), store, Silent()), thresholds, material, Extent(20, 6, 8, 3, 1))
+    material = Material(
+        questions,
+        Shelf(),
+        top_k=2,
+        data=people,
+        packs=[invented_pack(tmp_path)] if data else [],
+        short_numbers=write_short_numbers(tmp_path / "short_numbers.jsonl"),
+        fitted_on=["evouna_nq"],
+        fitted_questions=frozenset({digest_of_question("Who wrote book 5?")}),
+        planted_in_fitting="errors in 3 questions",
+    )
+    thresholds = CardEntry(blind_to=["added"]).model_dump()
+    extent = Extent(binary=20, pairs=6, counts=6, planted=8, injected=3, packs=4, seed=1)
+    card = audit(CachedJudge(Reader(), store, Silent()), thresholds, material, extent)
     card |= {"description": "A rule.", "kind": "rule", "model": "x", "scoring": "greedy", "command": "harness audit r"}
     name = "card_with_people" if data else "card_without_people"
     check_golden(f"{name}.json", as_json(card))

@@ -14,9 +14,21 @@ import yaml
 from sklearn.linear_model import LogisticRegression
 
 from harness.adapters.scripted import ScriptedAdapter
-from harness.auditing.fitting import PLANTED, REQUIRED, SHARES, _Errors, _halves, _with_planted, fit, least_share
+from harness.auditing.fitted import fitted_file, read_fitted, write_fitted
+from harness.auditing.fitting import (
+    PLANTED,
+    REQUIRED,
+    SHARES,
+    _Errors,
+    _halves,
+    _with_planted,
+    fit,
+    least_share,
+    training_rows,
+)
 from harness.auditing.perturbations import perturb
-from harness.digests import digest_of_lines
+from harness.digests import digest_of_lines, digest_of_question
+from harness.errors import DataError
 from harness.evaluation.scoring import JudgeInput, judge_run
 from harness.interfaces import Judge
 from harness.judging.calibrated import CalibratedJudge, Weights
@@ -216,11 +228,71 @@ def letters(texts: Sequence[str]) -> np.ndarray:
 @pytest.mark.skipif(not (SHARED_DATA / "judge_meta").is_dir(), reason="the human judgements are not here")
 def test_a_fitted_judge_agrees_with_people_and_finds_what_is_planted() -> None:
     pool = SyntheticWorld("telecom", 300, 1600, 1000, seed=7).questions("finetune")
-    fitted, facts = fit(SHARED_DATA / "judge_meta", 400, 0, pool, letters, Silent())
-    assert fitted.keys() == facts["chosen"].keys() == {"accuracy", "completeness"}
-    assert 0.9 < facts["chosen"]["accuracy"]["auc_of_correctness_on_held_out_questions"] < 1
-    for of_criterion in facts["chosen"].values():
+    people, _ = training_rows(SHARED_DATA / "judge_meta", 400, 0, {})
+    fitted, chosen = fit(people, pool, letters, Silent())
+    assert fitted.keys() == chosen.keys() == {"accuracy", "completeness"}
+    assert 0.9 < chosen["accuracy"]["auc_of_correctness_on_held_out_questions"] < 1
+    for of_criterion in chosen.values():
         assert min(of_criterion["found_in_held_out_documents"].values()) >= REQUIRED
+
+
+def write_judgements(folder: Path) -> Path:
+    """Three questions to fit on; one is in a data set that cards report on."""
+    rows = {
+        "evouna_nq": ["Who wrote it?", "When was it?", "Where is it?"],
+        "openqa_eval_nq301": ["when was it"],
+        "ragchecker_pairwise": ["Why?"],
+        "qa_feedback_asqa_half": ["How?"],
+    }
+    folder.mkdir()
+    for name, questions in rows.items():
+        lines = [
+            {"id": f"{name}{n}", "question": text, "reference": "r", "answer": "a", "answer_a": "a", "answer_b": "b",
+             "dimension": "correctness", "human_score": 1}
+            for n, text in enumerate(questions)
+        ]  # fmt: skip
+        (folder / f"{name}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return folder
+
+
+def test_questions_of_cards_and_of_tasks_are_left_out_of_the_fitting(tmp_path: Path) -> None:
+    data = write_judgements(tmp_path / "data")
+
+    def questions(evaluated: Mapping[str, frozenset[str]]) -> set[str]:
+        return {row.case.question.text for row in training_rows(data, None, 0, evaluated)[0]}
+
+    assert questions({}) == {"Who wrote it?", "Where is it?"}
+    assert questions({"nq": frozenset({digest_of_question("where is it")})}) == {"Who wrote it?"}
+    assert training_rows(data, None, 0, {"nq": frozenset()})[1][-1] == "nq (evaluation)"
+    (data / "qa_feedback_asqa_half.jsonl").unlink()
+    with pytest.raises(DataError, match=r"holds no qa_feedback_asqa_half\.jsonl"):
+        training_rows(data, None, 0, {})
+
+
+def test_a_list_of_fitted_questions_holds_digests_alone(tmp_path: Path) -> None:
+    path = fitted_file(tmp_path / "judges" / "mine.yaml")
+    assert read_fitted(path) == frozenset(), "a judge without a list was fitted on no question"
+    assert write_fitted(path, ["Who wrote it?", "who  wrote it", "When?"]) == 2
+    assert read_fitted(path) == {digest_of_question("Who wrote it"), digest_of_question("when")}
+    assert "wrote" not in path.read_text()
+    path.write_text("Who wrote it?\n")
+    with pytest.raises(DataError, match="is no digest of a question"):
+        read_fitted(path)
+
+
+def test_tasks_that_are_left_out_need_their_data_packs(harness: Harness, tmp_path: Path) -> None:
+    data = str(write_judgements(tmp_path / "data"))
+    done = harness("fit-judge", "mine", "--data", data, "--without_tasks", "nq")
+    assert done.code == 2
+    assert "--without_tasks: give --packs" in done.err
+    done = harness("fit-judge", "mine", "--data", data, "--without_tasks", "nq", "--packs", str(tmp_path))
+    assert done.code == 2
+    assert "holds no folder nq" in done.err
+
+
+def test_the_shipped_list_is_of_the_shipped_judge() -> None:
+    """Every question of the 13,800 rows, of which several are answers to one question."""
+    assert len(read_fitted(fitted_file(REPOSITORY / "judges" / "calibrated.yaml"))) == 2761
 
 
 @pytest.mark.slow

@@ -10,10 +10,13 @@ from pathlib import Path
 import pytest
 
 from harness.comparison.stored import StoredRun
+from harness.digests import digest_of_question
 from harness.entries.catalog import Catalog
 from harness.entries.leaderboard import LeaderboardEntry
+from harness.files import JsonObject
 from harness.reports.leaderboard import board_tables, leaderboard_page
 from harness.reports.page import html, markdown
+from harness.reports.trust import Checks
 from tests.conftest import QUESTIONS, TASK, Finished, write_entries, write_pack
 
 Harness = Callable[..., Finished]
@@ -58,9 +61,9 @@ def compact(model: str, accuracy: list[float | None], **changes: object) -> Stor
 
 
 def render(
-    entry: LeaderboardEntry, tasks: list[str], runs: list[StoredRun], card: object = None, wide: bool = True
+    entry: LeaderboardEntry, tasks: list[str], runs: list[StoredRun], card: JsonObject | None = None, wide: bool = True
 ) -> str:
-    return markdown(leaderboard_page(entry, board_tables(entry, tasks, runs), card, wide))  # type: ignore[arg-type]
+    return markdown(leaderboard_page(entry, board_tables(entry, tasks, runs), Checks(card), wide))
 
 
 def cells_of(page: str, model: str) -> dict[str, str]:
@@ -237,7 +240,7 @@ def test_a_card_of_another_version_of_the_judge_is_noted_where_it_scored_some_ru
     card = {
         "judge_id": "j",
         "repeats": 1,
-        "verdict": {"passed": False, "thresholds": [{"what": "it guesses", "passed": False}]},
+        "verdict": {"passed": False, "thresholds": [{"what": "it guesses", "passed": False}], "unmeasured": []},
     }
     note = "The card is of another version of the judge than gave some of these scores."
     its_own, anothers = compact("base", [1, 1, 3, 5]), compact("tuned", [3, 1, 5, None], judge_id="other")
@@ -247,6 +250,65 @@ def test_a_card_of_another_version_of_the_judge_is_noted_where_it_scored_some_ru
     assert page.count("judged by marks ‡\n") == 1, "what the card says is of its own version alone"
     assert page.count("judged by marks\n") == 1
     assert note in render(ENTRY, ["animals"], [anothers], card)
+
+
+SHORT_DOMAIN = {"data_sets": ["names"], "longest": 3.0, "kinds": ["short", "number"]}
+
+
+def passed_card(**changes: object) -> JsonObject:
+    verdict = {"passed": True, "thresholds": [], "unmeasured": [], "blind_to": []}
+    return {"judge_id": "j", "repeats": 1, "verdict": verdict, "domain": SHORT_DOMAIN, **changes}
+
+
+def described_run(words: list[int], kinds: list[str], **changes: object) -> StoredRun:
+    digests = [digest_of_question(text) for text in ("Who?", "When?", "Where?", "Why?")]
+    return compact(
+        "base", [1, 1, 3, 5], reference_words=words, reference_kinds=kinds, question_digests=digests, **changes
+    )
+
+
+def test_scores_outside_the_judges_card_are_marked() -> None:
+    """Three of four references are longer than the three words of the card, two are of a kind that is not on it."""
+    run = described_run([2, 9, 30, 40], ["short", "short", "long", "long"])
+    page = render(ENTRY, ["animals"], [run], passed_card())
+    assert cells_of(page, "base")["accuracy"] == "2.50 §"
+    assert (
+        "§ Outside the card of marks: 75 % of these references are longer than 3 words and 50 % are of a kind that is "
+        "not on it (long)." in page
+    )
+
+
+def test_scores_inside_the_judges_card_are_not_marked() -> None:
+    inside = render(
+        ENTRY, ["animals"], [described_run([1, 2, 3, 3], ["short", "number", "short", "short"])], passed_card()
+    )
+    another = render(ENTRY, ["animals"], [described_run([40] * 4, ["long"] * 4, judge_id="other")], passed_card())
+    for page in (inside, another):
+        assert "§" not in page
+        assert cells_of(page, "base")["accuracy"] == "2.50"
+    assert "it is not known whether their references" not in inside
+    nothing = {"data_sets": [], "longest": 0.0, "kinds": []}
+    page = render(ENTRY, ["animals"], [described_run([1] * 4, ["short"] * 4)], passed_card(domain=nothing))
+    assert "§ Outside the card of marks: the judge passes on no data set of its card." in page
+    fails: JsonObject = {**passed_card(domain=nothing)["verdict"], "passed": False}
+    page = render(
+        ENTRY, ["animals"], [described_run([1] * 4, ["short"] * 4)], passed_card(domain=nothing, verdict=fails)
+    )
+    assert "‡" in page
+    assert "§" not in page, "that it fails is said already"
+
+
+def test_of_a_run_that_was_stored_earlier_it_says_what_is_not_known() -> None:
+    page = render(ENTRY, ["animals"], [compact("base", [1, 1, 3, 5])], passed_card())
+    assert "Of some runs here it is not known whether their references are like those on the card" in page
+    assert cells_of(page, "base")["accuracy"] == "2.50"
+
+
+def test_questions_in_the_judges_fitting_data_are_counted() -> None:
+    run = described_run([1] * 4, ["short"] * 4)
+    fitted = frozenset({digest_of_question("who"), digest_of_question("  WHY ?"), digest_of_question("How?")})
+    page = markdown(leaderboard_page(ENTRY, board_tables(ENTRY, ["animals"], [run]), Checks(None, fitted)))
+    assert "2 of these 4 questions were in the fitting data of marks." in page
 
 
 def test_a_difference_at_one_length_needs_the_lengths_of_both() -> None:

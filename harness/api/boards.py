@@ -8,10 +8,12 @@ from typing import NamedTuple
 
 from harness.api.session import PathLike
 from harness.auditing.card import FORMAT, verdict
+from harness.auditing.domain import domain_of
+from harness.auditing.fitted import fitted_file, read_fitted
 from harness.comparison.board import Table
 from harness.comparison.stored import StoredRun
 from harness.entries.catalog import Catalog
-from harness.entries.judge import JudgeEntry
+from harness.entries.judge import JudgeEntry, PanelJudgeEntry
 from harness.errors import DataError, UsageError
 from harness.files import JsonObject, read_json, write_atomically
 from harness.reports.leaderboard import board_tables, leaderboard_page
@@ -19,6 +21,7 @@ from harness.reports.model_index import model_index
 from harness.reports.page import html, markdown
 from harness.reports.stored import collect, stored_runs
 from harness.reports.tabular import csv_text, json_text
+from harness.reports.trust import Checks
 
 __all__ = ["FORMATS", "Board", "beside", "is_stale", "leaderboard", "leaderboard_view", "stored_with", "tables_of"]
 
@@ -112,7 +115,8 @@ def _text(catalog: Catalog, name: str, form: str, wide: bool) -> str:
         return model_index(
             tables, {task: (t.task_alias or task, t.dataset_path or task) for task, t in data_sets.items()}
         )
-    page = leaderboard_page(entry, tables, card_of(catalog, catalog.judge(entry.judge)), wide)
+    judge = catalog.judge(entry.judge)
+    page = leaderboard_page(entry, tables, Checks(card_of(catalog, judge), _fitted(catalog, judge)), wide)
     return html(page) if form == "html" else markdown(page)
 
 
@@ -122,8 +126,9 @@ def beside(entry_file: Path, folder: str, instead: Path) -> Path:
 
 
 def card_of(catalog: Catalog, entry: JudgeEntry) -> JsonObject | None:
-    """The judge's card, its verdict by the entry's thresholds of today; None where nobody has audited it. It is
-    beside the entry, or, of an installed copy, where `harness audit` writes it."""
+    """The judge's card, its verdict by the entry's thresholds of today, and where it can be relied on (`domain`).
+    None where nobody has audited it; `format` and judge alone where it is of an earlier format, whose verdict does not
+    count any more. It is beside the entry, or, of an installed copy, where `harness audit` writes it."""
     file = f"{entry.judge}.json"
     entry_file = catalog.files("judges").get(entry.judge)  # None: of an entry that was given by its path
     beside_entry = [] if entry_file is None else [entry_file.parent / "cards" / file]
@@ -133,9 +138,19 @@ def card_of(catalog: Catalog, entry: JudgeEntry) -> JsonObject | None:
     remedy = f"write it again: harness audit {entry.judge}"
     card = read_json(path, remedy)
     try:
+        if card["format"] in range(1, FORMAT):
+            return {"format": card["format"], "judge_id": card["judge_id"]}
         if card["format"] != FORMAT:
             raise ValueError(f"its format is {card['format']}, not {FORMAT}")
-        return {**card, "verdict": verdict(card["found"], entry.card.model_dump())}
+        of_today = verdict(card["found"], entry.card.model_dump())
+        domain = domain_of(card["found"]["domain"], of_today)
+        return {**card, "verdict": of_today, "domain": domain}
     except (ValueError, KeyError, TypeError) as error:
         reason = f"{type(error).__name__}: {error}"
         raise DataError(f"{path}: is not a card of this version ({reason}); {remedy}") from error
+
+
+def _fitted(catalog: Catalog, entry: JudgeEntry) -> frozenset[str]:
+    """Digests of the questions that the judge, or a member of it, was fitted on."""
+    names = entry.members if isinstance(entry, PanelJudgeEntry) else [entry.judge]
+    return frozenset().union(*(read_fitted(fitted_file(catalog.path_of("judge", name))) for name in names))

@@ -56,6 +56,17 @@ class CachedJudge:
             case.id: CaseScores(_by_criterion(case_scores)) for case, case_scores in zip(cases, scores, strict=True)
         }
 
+    def points(self, score: float) -> float:
+        """A score of this judge's scale as one from 1 to 5, in which thresholds are stated."""
+        low, high = self.judge.scale
+        return 1 + 4 * (score - low) / (high - low)
+
+    def accuracies(self, cases: Sequence[Case]) -> dict[str, float]:
+        """Accuracy from 1 to 5 by case id, of the cases that have one."""
+        scores = self.scores(cases, ["accuracy"])
+        means = {case.id: scores[case.id].mean("accuracy") for case in cases}
+        return {key: self.points(value) for key, value in means.items() if value is not None}
+
 
 def _by_criterion(scores: Sequence[Score]) -> dict[str, list[Score]]:
     by_criterion: dict[str, list[Score]] = {}

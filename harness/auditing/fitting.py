@@ -25,9 +25,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.auditing.biases import padded
-from harness.auditing.people import BINARY, PAIRWISE, Binary, read_binary, read_pairs
+from harness.auditing.people import BINARY, COUNTS, FILES, PAIRWISE, Binary, read_binary, read_counts, read_pairs
 from harness.auditing.perturbations import FALL, perturb
-from harness.digests import digest_of_file
+from harness.digests import digest_of_question, plain_question
 from harness.errors import DataError
 from harness.extras import require
 from harness.files import JsonObject
@@ -39,7 +39,7 @@ from harness.statistics import auc, mean
 if TYPE_CHECKING:
     from sklearn.linear_model import LogisticRegression
 
-__all__ = ["FITTED_ON", "REQUIRED", "fit", "least_share"]
+__all__ = ["FITTED_ON", "REQUIRED", "fit", "least_share", "training_rows"]
 
 FITTED_ON = "evouna_nq"
 EVERYTHING = 1_000_000
@@ -64,17 +64,16 @@ Texts = tuple[str, str, str]
 """Question, reference, answer."""
 
 
-def _plain(question: str) -> str:
-    return " ".join(question.lower().strip(" ?").split())
-
-
-def _training_rows(data: Path, rows: int | None, seed: int) -> tuple[list[Binary], list[str]]:
-    """The rows to fit on, and the data sets whose questions were left out. Raises `DataError` when one that a card
-    reports on is not there: its questions could then not be left out."""
+def training_rows(
+    data: Path, rows: int | None, seed: int, evaluated: Mapping[str, frozenset[str]]
+) -> tuple[list[Binary], list[str]]:
+    """The rows to fit on, and whose questions were left out: those of the data sets that a card reports on, and those
+    that are `evaluated`, digests by task. Raises `DataError` when one that a card reports on is not there: its
+    questions could then not be left out."""
     path = data / BINARY[FITTED_ON]
     if not path.is_file():
         raise DataError(f"--data {data}: holds no {path.name}, on which a judge is fitted")
-    absent = [file for file in (*BINARY.values(), *PAIRWISE.values()) if not (data / file).is_file()]
+    absent = [file for file in FILES.values() if not (data / file).is_file()]
     if absent:
         raise DataError(
             f"--data {data}: holds no {absent[0]}; its questions have to be left out of the fitting, since a card "
@@ -83,12 +82,20 @@ def _training_rows(data: Path, rows: int | None, seed: int) -> tuple[list[Binary
     reported: set[str] = set()
     for name, file in BINARY.items():
         if name != FITTED_ON:
-            reported |= {_plain(row.case.question.text) for row in read_binary(data / file, EVERYTHING, seed)}
+            reported |= {plain_question(row.case.question.text) for row in read_binary(data / file, EVERYTHING, seed)}
     for file in PAIRWISE.values():
-        reported |= {_plain(pair.first.question.text) for pair in read_pairs(data / file, EVERYTHING, seed)}
-    every = read_binary(path, EVERYTHING, seed)
-    kept = [row for row in every if _plain(row.case.question.text) not in reported][:rows]
-    return kept, [name for name in (*BINARY, *PAIRWISE) if name != FITTED_ON]
+        reported |= {plain_question(pair.first.question.text) for pair in read_pairs(data / file, EVERYTHING, seed)}
+    for file in COUNTS.values():
+        reported |= {plain_question(row.case.question.text) for row in read_counts(data / file, EVERYTHING, seed)}
+    of_tasks = frozenset().union(*evaluated.values())
+    kept = [
+        row
+        for row in read_binary(path, EVERYTHING, seed)
+        if plain_question(row.case.question.text) not in reported
+        and digest_of_question(row.case.question.text) not in of_tasks
+    ]
+    left_out = [name for name in FILES if name != FITTED_ON] + [f"{task} (evaluation)" for task in evaluated]
+    return kept[:rows], left_out
 
 
 def _signals(items: Sequence[Texts], encode: Callable[[Sequence[str]], np.ndarray], progress: Progress) -> np.ndarray:
@@ -209,23 +216,20 @@ def _chosen(judged: _Judged, known: _Errors, held_out: _Errors) -> tuple[_Regres
 
 
 def fit(
-    data: Path,
-    rows: int | None,
-    seed: int,
+    people: Sequence[Binary],
     pool: Sequence[Question],
     encode: Callable[[Sequence[str]], np.ndarray],
     progress: Progress,
 ) -> tuple[JsonObject, JsonObject]:
-    """(weights by criterion, what they were fitted on and how it was chosen), as a judge entry holds them. `rows` None:
-    all. `pool` are questions of the synthetic world that no card reports on."""
+    """(weights by criterion, how they were chosen), as a judge entry holds them. `people` are `training_rows`, `pool`
+    questions of the synthetic world that no card reports on."""
     require("sklearn")
     from sklearn.model_selection import GroupKFold
 
-    people, left_out = _training_rows(data, rows, seed)
     texts: list[Texts] = [(r.case.question.text, r.case.question.references[0], r.case.answer) for r in people]
     every = _signals(texts, encode, progress)
     right = np.array([row.right for row in people])
-    folds = list(GroupKFold(FOLDS).split(every, right, [_plain(row.case.question.text) for row in people]))
+    folds = list(GroupKFold(FOLDS).split(every, right, [plain_question(row.case.question.text) for row in people]))
     halves = [
         _Errors.planted(half, encode, progress)
         for half in _halves([each.question for each in perturb(pool, len(pool), 0)])
@@ -238,16 +242,7 @@ def fit(
         known, held_out = [half.of(criterion, columns) for half in halves]
         regression, chosen[criterion] = _chosen(judged, known, held_out)
         fitted[criterion] = regression.entry(names)
-    facts = {
-        "data": FITTED_ON,
-        "sha256": digest_of_file(data / BINARY[FITTED_ON]),
-        "rows": len(people),
-        "seed": seed,
-        "planted": f"errors in {PLANTED} questions of the telecom pool, plain and padded",
-        "left_out": f"the questions of {', '.join(left_out)}",
-        "chosen": chosen,
-    }
-    return fitted, facts
+    return fitted, chosen
 
 
 @dataclass(frozen=True, slots=True)

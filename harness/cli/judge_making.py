@@ -38,11 +38,16 @@ def add(commands: Subparsers) -> None:
         "fit-judge",
         help="fit a calibrated judge to human judgements",
         description="Weights cheap signals of agreement with the reference by a logistic regression on human "
-        "judgements, and writes the judge's entry. Questions in the data sets that a card reports on are left out.",
+        "judgements, and writes the judge's entry and digests of the questions that it was fitted on. Questions in the "
+        "data sets that a card reports on are left out.",
     )
     fit.add_argument("name", metavar="JUDGE", help="the new entry's name")
     fit.add_argument("--data", type=Path, required=True, metavar="DIR", help="a folder that holds evouna_nq.jsonl")
     fit.add_argument("--rows", type=int, metavar="N", help="rows to fit on (default: all)")
+    fit.add_argument(
+        "--without_tasks", nargs="+", default=[], metavar="NAME", help="leave out the questions these tasks evaluate on"
+    )
+    fit.add_argument("--packs", type=Path, metavar="DIR", help="for --without_tasks: a folder of their data packs")
     fit.add_argument("--seed", type=int, default=0, help="seed for drawing the rows (default: 0)")
     fit.add_argument(
         "--task",
@@ -90,6 +95,8 @@ def fit_judge(options: argparse.Namespace) -> int:
         options.name,
         data=options.data,
         rows=options.rows,
+        without_tasks=options.without_tasks,
+        packs=options.packs,
         seed=options.seed,
         task=options.task,
         output=options.output_path,

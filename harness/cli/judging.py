@@ -19,7 +19,15 @@ from harness.errors import UsageError
 
 __all__ = ["add"]
 
-_EXTENT = {"rows": 200, "pairs": 60, "planted": 60, "injected": 20, "seed": 0}
+_NUMBERS = {
+    "rows": (200, "rows from each right-or-wrong data set"),
+    "pairs": (60, "pairs of answers"),
+    "counts": (60, "answers whose errors people counted"),
+    "planted": (60, "questions to plant errors in"),
+    "injected": (100, "wrong answers to append attacks to"),
+    "from_packs": (100, "questions of each data pack"),
+}
+_EXTENT = {name: usual for name, (usual, _) in _NUMBERS.items()} | {"seed": 0}
 
 
 def add(commands: Subparsers) -> None:
@@ -49,23 +57,19 @@ def _add_audit(commands: Subparsers) -> None:
     parser = commands.add_parser(
         "audit",
         help="write a judge's card: how good is it?",
-        description="Compares a judge with people (--data), plants errors, pads answers, attempts prompt injection, "
-        "and measures its repeats; writes judges/cards/NAME.md and NAME.json. Stored scores are reused.",
+        description="Compares a judge with people (--data) and with what is free, asks it about answers written by "
+        "hand and second references (--packs), plants errors, pads answers, attempts prompt injection, and measures "
+        "its repeats; writes judges/cards/NAME.md and NAME.json. Stored scores are reused.",
     )
     parser.add_argument("name", metavar="JUDGE", help="a judge entry")
     parser.add_argument(
         "--data", type=Path, metavar="DIR", help="human judgements: evouna_nq.jsonl, openqa_eval_nq301.jsonl, …"
     )
-    numbers = {
-        "rows": "rows from each right-or-wrong data set",
-        "pairs": "pairs of answers",
-        "planted": "questions to plant errors in",
-        "injected": "wrong answers to append attacks to",
-    }
-    for name, what in numbers.items():
-        parser.add_argument(
-            f"--{name}", type=int, default=_EXTENT[name], metavar="N", help=f"{what} (default: {_EXTENT[name]})"
-        )
+    parser.add_argument(
+        "--packs", type=Path, metavar="DIR", help="data packs: a folder that holds bioasq/, nq/ and qasper/"
+    )
+    for name, (usual, what) in _NUMBERS.items():
+        parser.add_argument(f"--{name}", type=int, default=usual, metavar="N", help=f"{what} (default: {usual})")
     parser.add_argument("--seed", type=int, default=0, help="seed for drawing all of these (default: 0)")
     parser.add_argument(
         "--task",
@@ -111,7 +115,7 @@ def audit_judge(options: argparse.Namespace) -> int:
     from harness.auditing.card import page
     from harness.files import write_atomically, write_json
 
-    for name in ("rows", "pairs", "planted", "injected"):
+    for name in _NUMBERS:
         if getattr(options, name) < 1:
             raise UsageError(f"--{name} {getattr(options, name)}: give a whole number from 1")
     entry_file = catalog_of(options).path_of("judge", options.name)
@@ -120,7 +124,16 @@ def audit_judge(options: argparse.Namespace) -> int:
     card = audit(
         options.name,
         data=options.data,
-        extent=Extent(options.rows, options.pairs, options.planted, options.injected, options.seed),
+        packs=options.packs,
+        extent=Extent(
+            binary=options.rows,
+            pairs=options.pairs,
+            counts=options.counts,
+            planted=options.planted,
+            injected=options.injected,
+            packs=options.from_packs,
+            seed=options.seed,
+        ),
         task=options.task,
         device=options.device,
         cost_limit=options.cost_limit,
@@ -137,6 +150,7 @@ def audit_judge(options: argparse.Namespace) -> int:
 
 
 def _command(options: argparse.Namespace) -> str:
-    """What makes this card again; the folder's name is the reader's."""
+    """What makes this card again; the folders' names are the reader's."""
+    given = [f"--{name} DIR" for name in ("data", "packs") if getattr(options, name)]
     flags = [f"--{key} {getattr(options, key)}" for key, usual in _EXTENT.items() if getattr(options, key) != usual]
-    return " ".join([f"harness audit {options.name}", *(["--data DIR"] if options.data else []), *flags])
+    return " ".join([f"harness audit {options.name}", *given, *flags])

@@ -10,11 +10,12 @@ from dataclasses import MISSING, asdict, dataclass, field, fields
 from functools import cached_property
 from typing import Any
 
-from harness.digests import digest_of, short
+from harness.digests import digest_of, digest_of_question, short
 from harness.errors import DataError
 from harness.evaluation.folder import Run
 from harness.files import JsonObject
 from harness.measures import measure_of
+from harness.metrics.references import reference_kind, reference_words
 from harness.statistics import Bounds
 
 __all__ = ["Setting", "StoredRun", "base_name", "training_seed"]
@@ -27,7 +28,8 @@ class StoredRun:
     """`original`: questions that the task has, of which the first were taken. `settings`: what two runs must share to
     be compared, flat: data, prompt, decoding, retrieval. `training`: base, samples, method, format and seed of a LoRA
     checkpoint, where they are known. `trivial`: means of trivial answers (`evaluation.trivial`). `deviations`: where
-    the task differs from what it reproduces."""
+    the task differs from what it reproduces. Digests of the questions, and words and kind of the reference that the
+    judge saw, are empty where a run was stored before they were kept."""
 
     run_id: str
     task: str
@@ -53,7 +55,10 @@ class StoredRun:
     clusters: Sequence[str]
     kinds: Sequence[str]
     measures: Mapping[str, Sequence[float | None]]
-    deviations: Sequence[str] = field(default_factory=list)  # a list, as JSON gives it
+    deviations: Sequence[str] = field(default_factory=list)  # lists, as JSON gives them
+    question_digests: Sequence[str] = field(default_factory=list)
+    reference_words: Sequence[int] = field(default_factory=list)
+    reference_kinds: Sequence[str] = field(default_factory=list)
 
     @classmethod
     def of(cls, run: Run) -> StoredRun:
@@ -86,6 +91,9 @@ class StoredRun:
             kinds=[row["kind"] for row in run.rows],
             measures={name: [_rounded(row.get(name)) for row in run.rows] for name in names},
             deviations=list(manifest.get("deviations", ())),
+            question_digests=[digest_of_question(row["doc"]["question"]) for row in run.rows],
+            reference_words=[reference_words(row["target"]) for row in run.rows],
+            reference_kinds=[reference_kind(row["target"]) for row in run.rows],
         )
 
     @classmethod
@@ -114,6 +122,8 @@ class StoredRun:
         if len(set(self.items)) < count:
             lines.append("items: a question is there several times")
         columns: dict[str, Sequence[Any]] = {"clusters": self.clusters, "kinds": self.kinds, **self.measures}
+        later = ("question_digests", "reference_words", "reference_kinds")
+        columns |= {name: getattr(self, name) for name in later if getattr(self, name)}
         lines += [
             f"{name}: {len(column)} values for {count} items"
             for name, column in columns.items()

@@ -40,18 +40,49 @@ def _criteria_problems(names: object) -> list[str]:
     ]
 
 
-class CardEntry(Part):
-    """What a judge must reach in `harness audit` to pass it. What an audit could not measure is not held against it."""
+_Share = Annotated[float, Field(ge=0, le=1)]
 
+
+class CardEntry(Part):
+    """What a judge must reach in `harness audit` to pass it. Scores are on a scale from 1 to 5 here, whatever the
+    judge's is. Beside these limits its agreement with people must be above token F1's and above length's on the same
+    rows, by more than the interval, on every data set."""
+
+    references: list[Literal["short", "long"]] = ["short", "long"]
+    """What the judge is for. It cannot pass unless people's judgements and short numbers have been measured, or, of a
+    judge for long references, the sections on data packs as well. An empty list: questions of a synthetic world alone,
+    which is then all that is asked."""
     min_auc: Annotated[float, Field(ge=0.5, le=1)] = 0.8
     """Agreement with people on which answers are right, on each data set."""
-    min_detection: Annotated[float, Field(ge=0, le=1)] = 0.8
+    min_pearson: _Share = 0.5
+    """Correlation with people on which of two answers is better, in each dimension."""
+    min_spearman: _Share = 0.35
+    """Correlation with people's counts of errors and of missing statements."""
+    min_detection: _Share = 0.8
     """Share of planted errors of each kind that lower the score."""
-    max_injection: Annotated[float, Field(ge=0, le=1)] = 0.05
-    """Share of attacks that raise the score by a point."""
+    min_hard_pairs: dict[Name, _Share] = {"bioasq": 0.8, "qasper": 0.85}
+    """Share of pairs of a right and a wrong answer, written by hand, in which the right one gets more; by data pack."""
+    min_second_reference: Annotated[float, Field(ge=1, le=5)] = 4.0
+    """Mean accuracy of another annotator's reference, given as the answer."""
+    max_second_reference_low: _Share = 0.1
+    """Share of those that get at most 2."""
+    min_short_order: _Share = 0.9
+    """Share of pairs of a right and a wrong number in which the right one gets more."""
+    min_short_right: _Share = 0.8
+    """Share of right numbers in another form that get at least 3.5."""
+    min_short_wrong: _Share = 0.8
+    """Share of wrong numbers that get at most 2.5."""
+    max_passage_dump: Annotated[float, Field(ge=1, le=5)] = 2.5
+    """Mean accuracy of a long passage copied whole."""
+    max_dump_above: _Share = 0.05
+    """Share of those that get more than a concise right answer."""
+    max_injection: _Share = 0.05
+    """Share of attacks that raise the score by a point: the upper end of its interval, of the worst attack."""
     max_padding: Annotated[float, Field(ge=0)] = 0.25
     """Mean change of a score, either way, when an answer is padded with empty sentences."""
-    max_unscored: Annotated[float, Field(ge=0, le=1)] = 0.02
+    max_reference_length: Annotated[float, Field(ge=0)] = 0.5
+    """Mean change of a right answer's score, either way, when the reference says the same in more words."""
+    max_unscored: _Share = 0.02
     blind_to: list[PerturbationKind] = []
     """Planted errors that the judge is known not to see: stated on its card, and without a threshold."""
 

@@ -25,20 +25,20 @@ def _grid(columns: Sequence[_Column], table: Table) -> Grid:
     return Grid([column.head for column in columns], [[column.cell(row) for column in columns] for row in table.rows])
 
 
-def measure_grid(table: Table, wide: bool) -> Grid:
-    """The table itself: what decides, or every measure."""
-    return _wide_grid(table) if wide else _narrow_grid(table)
+def measure_grid(table: Table, wide: bool, mark: Callable[[Row], str] = lambda row: "") -> Grid:
+    """The table itself: what decides, or every measure. `mark`: what stands behind a score of the judge."""
+    return _wide_grid(table, mark) if wide else _narrow_grid(table, mark)
 
 
-def _narrow_grid(table: Table) -> Grid:
+def _narrow_grid(table: Table, mark: Callable[[Row], str]) -> Grid:
     """What decides, within 120 columns: the first criterion with its interval and Δ, the others as means."""
     first, *others = table.criteria or ("f1",)
     compared = any(row.differences for row in table.rows)
     columns = [
         *_names(table),
         _Column("n", lambda row: _scored(row, table.criteria)),
-        _Column(first, _with_interval(first)),
-        *(_Column(name, _plain(name)) for name in others),
+        _Column(first, _marked(_with_interval(first), mark)),
+        *(_Column(name, _marked(_plain(name), mark)) for name in others),
         *(
             [_Column("Δ" if others else f"Δ {first}", _delta(first)), _Column("verdict", _verdict(first))]
             if compared
@@ -49,16 +49,16 @@ def _narrow_grid(table: Table) -> Grid:
     return _grid(columns, table)
 
 
-def _wide_grid(table: Table) -> Grid:
+def _wide_grid(table: Table, mark: Callable[[Row], str]) -> Grid:
     names = list(dict.fromkeys(name for row in table.rows for name in row.run.measures))
     clean = [name for name in table.criteria if f"{name}{CLEAN}" in names]
-    columns = [*_names(table), *(_Column(name, _with_interval(name)) for name in table.criteria)]
+    columns = [*_names(table), *(_Column(name, _marked(_with_interval(name), mark)) for name in table.criteria)]
     if any(row.differences for row in table.rows):
         for name in table.criteria:
             columns += [_Column(f"Δ {name}", _delta(name)), _Column("p", _p_value(name))]
             columns += [_Column("verdict", _verdict(name))]
         columns += [_Column(f"Δ {name}, length-controlled", _length_controlled(name)) for name in table.criteria]
-    columns += [_Column(f"{name}, clean", _with_interval(f"{name}{CLEAN}")) for name in clean]
+    columns += [_Column(f"{name}, clean", _marked(_with_interval(f"{name}{CLEAN}"), mark)) for name in clean]
     columns += [_Column(f"Δ {name}, clean", _clean_delta(name)) for name in clean]
     columns += [_Column("leaked", _plain("leaked"))] if clean else []
     columns.append(_Column("scored", lambda row: _scored(row, table.criteria)))
@@ -85,6 +85,10 @@ def _model_name(row: Row, table: Table) -> str:
 
 def _score_text(found: Mean) -> str:
     return "–" if found.value is None else f"{found.value:.2f}{interval_text(found.interval)}"
+
+
+def _marked(text: Callable[[Row], str], mark: Callable[[Row], str]) -> Callable[[Row], str]:
+    return lambda row: text(row) + mark(row)
 
 
 def _with_interval(name: str) -> Callable[[Row], str]:

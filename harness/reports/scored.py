@@ -5,7 +5,7 @@ from __future__ import annotations
 from harness.evaluation.external import ScoredAnswers
 from harness.files import JsonObject
 from harness.measures import measure_of
-from harness.reports.leaderboard import card_note
+from harness.reports.trust import Checks
 from harness.tables import markdown_table
 
 __all__ = ["scored_table"]
@@ -23,4 +23,4 @@ def scored_table(scored: ScoredAnswers, card: JsonObject | None) -> str:
         by = scored.judge if measure.kind == "score" else "no model"
         rows.append([measure.label or name, measure.text(each.value), interval, f"{each.n}/{each.total}", by])
     table = markdown_table(_HEADERS, rows, _RIGHT)
-    return f"{table}\n\n{card_note(scored.judge, [scored], card, distrusted='these scores')}"
+    return f"{table}\n\n{Checks(card).judge_note(scored.judge, [scored])}"

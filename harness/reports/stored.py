@@ -29,7 +29,7 @@ def belongs_to(run: StoredRun, entry: LeaderboardEntry, tasks: Sequence[str]) ->
 
 _COMPARED = (
     "measures", "items", "clusters", "kinds", "settings", "training", "trivial", "scale", "judge_is_broken",
-    "judge_repeats", "deviations",
+    "judge_repeats", "deviations", "question_digests", "reference_words", "reference_kinds",
 )  # fmt: skip
 """What must differ for a run to be kept again; otherwise the first date and command stay."""
 

@@ -21,7 +21,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from harness.statistics.bounds import Bounds, Interval
     from harness.statistics.clusters import standard_error
-    from harness.statistics.intervals import difference_interval, length_controlled_difference, mean_interval
+    from harness.statistics.intervals import (
+        bootstrap_interval,
+        difference_interval,
+        length_controlled_difference,
+        mean_interval,
+        share_interval,
+    )
     from harness.statistics.prediction_powered import Corrected, corrected_difference, transport_gap
     from harness.statistics.summaries import auc, correlation, is_settled, mean, variance_components
     from harness.statistics.testing import (
@@ -38,6 +44,7 @@ __all__ = [
     "Corrected",
     "Interval",
     "auc",
+    "bootstrap_interval",
     "corrected_difference",
     "correlation",
     "detectable_difference",
@@ -50,6 +57,7 @@ __all__ = [
     "length_controlled_difference",
     "mean",
     "mean_interval",
+    "share_interval",
     "sign_flip_p_value",
     "standard_error",
     "transport_gap",
@@ -59,7 +67,13 @@ __all__ = [
 _HOMES = {
     "bounds": ("Bounds", "Interval"),
     "clusters": ("standard_error",),
-    "intervals": ("difference_interval", "length_controlled_difference", "mean_interval"),
+    "intervals": (
+        "bootstrap_interval",
+        "difference_interval",
+        "length_controlled_difference",
+        "mean_interval",
+        "share_interval",
+    ),
     "prediction_powered": ("Corrected", "corrected_difference", "transport_gap"),
     "summaries": ("auc", "correlation", "is_settled", "mean", "variance_components"),
     "testing": (

@@ -17,14 +17,15 @@ common one: no method holds there. docs/statistics.md has the coverage of all th
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 
 import numpy as np
 
 from harness.statistics.bounds import Bounds, Interval
 from harness.statistics.clusters import Error, by_cluster, clusters_apart, error_of_mean
 
-__all__ = ["LEVEL", "difference_interval", "length_controlled_difference", "mean_interval"]
+__all__ = ["LEVEL", "bootstrap_interval", "difference_interval", "length_controlled_difference", "mean_interval",
+           "share_interval"]  # fmt: skip
 
 LEVEL = 0.95
 FEWEST_CLUSTERS = 5
@@ -121,6 +122,47 @@ def _hall_interval(error: Error, sums: np.ndarray, sizes: np.ndarray, level: flo
 
 def _wider(one: Interval, other: Interval) -> Interval:
     return Interval(min(one.low, other.low), max(one.high, other.high))
+
+
+# ---- shares, and statistics that are no mean -------------------------------------------------------------------------
+
+
+def share_interval(successes: int, total: int, level: float = LEVEL) -> Interval | None:
+    """Of a share of independent trials, exact (Clopper and Pearson 1934): it covers in at least 95 % of cases, also
+    where none or all succeed. None without a trial."""
+    from scipy.special import betaincinv
+
+    if not total:
+        return None
+    tail = (1 - level) / 2
+    low = 0.0 if successes == 0 else float(betaincinv(successes, total - successes + 1, tail))
+    high = 1.0 if successes == total else float(betaincinv(successes + 1, total - successes, 1 - tail))
+    return Interval(low, high)
+
+
+RESAMPLES = 1_000
+
+
+def bootstrap_interval(
+    clusters: Sequence[Hashable], statistic: Callable[[Sequence[int]], float | None], level: float = LEVEL
+) -> Interval | None:
+    """Percentile bootstrap over clusters of a statistic of row numbers, for one that is no mean (an AUC, a correlation,
+    the difference of two on the same rows). None with fewer than five clusters, and where half of the resamples have no
+    value."""
+    rows_of: dict[Hashable, list[int]] = {}
+    for number, cluster in enumerate(clusters):
+        rows_of.setdefault(cluster, []).append(number)
+    groups, rng = list(rows_of.values()), np.random.default_rng(0)
+    resampled = []
+    for _ in range(RESAMPLES if len(groups) >= FEWEST_CLUSTERS else 0):
+        drawn = [n for index in rng.integers(0, len(groups), len(groups)) for n in groups[index]]
+        value = statistic(drawn)
+        if value is not None:
+            resampled.append(value)
+    if len(resampled) < RESAMPLES / 2:
+        return None
+    tail = 50 * (1 - level)
+    return Interval(*(float(value) for value in np.percentile(resampled, [tail, 100 - tail])))
 
 
 # ---- at one length --------------------------------------------------------------------------------------------------
