@@ -71,8 +71,8 @@ def test_each_answer_gets_a_line_in_the_order_of_the_answers(score: Callable[...
     write_entries(entries, judges__four=SCRIPTED.format(n="four", says="4"))
     done = score(ROWS, judge="four")
     assert done.code == 0, done.err
-    four = {"accuracy": 4.0, "completeness": 4.0}
-    assert read("scores.jsonl") == [{"id": name, "scores": four, "reasons": {}} for name in ("q2", "q1", "q3", "q0")]
+    four = {"scores": {"accuracy": 4.0, "completeness": 4.0}, "reasons": {"accuracy": "4", "completeness": "4"}}
+    assert read("scores.jsonl") == [{"id": name, **four} for name in ("q2", "q1", "q3", "q0")]
 
 
 def test_what_is_free_stands_beside_the_judges_means(score: Callable[..., Finished]) -> None:
@@ -109,6 +109,13 @@ def test_the_facts_judge_finds_a_tasks_questions_by_id(harness: Harness, tmp_pat
     assert cells(done.out, "accuracy")[1:2] == ["3.40"], "(5 + 5 + 1 + 5 + 1) / 5"
     assert cells(done.out, "completeness")[1:2] == ["3.00"], "(5 + 3 + 1 + 5 + 1) / 5"
     assert cells(done.out, "abstained")[1] == "40 %"
+    assert [row["reasons"]["completeness"] for row in rows] == [
+        "states 1 of 1 facts",
+        "states 1 of 2 facts",
+        "states 0 of 1 facts, abstains",
+        "states 1 of 1 facts, abstains",
+        "states 0 of 1 facts",
+    ]
     assert "The judge facts passes its card." in done.out
 
 
@@ -135,12 +142,13 @@ def test_a_reason_says_of_how_many_repeats_it_is(store: Store, progress: Silent)
         replies.setdefault(answer_of[each.key], []).append(each.reply)
     said = {
         ("", ""): (None, "scripted as unscored"),
-        ("", "5"): (5.0, "1 of 2 repeats: scripted as unscored"),
-        ("5", "5"): (5.0, None),
+        ("", "5"): (5.0, "1 of 2 repeats: 5; 1 of 2 repeats: scripted as unscored"),
+        ("5", "5"): (5.0, "5"),
     }
     expected = [said[tuple(sorted(replies[answer.text]))] for answer in answers]  # type: ignore[index]
     assert set(expected) == set(said.values()), "one of each kind at least"
-    assert [(row["scores"]["accuracy"], row["reasons"].get("accuracy")) for row in rows] == expected
+    found = [(row["scores"]["accuracy"], "; ".join(sorted(row["reasons"]["accuracy"].split("; ")))) for row in rows]
+    assert found == expected
 
 
 def test_a_panel_scores_as_its_members_do(store: Store, progress: Silent) -> None:
@@ -174,7 +182,8 @@ def test_below_the_table_stands_what_the_judges_card_says(
 ) -> None:
     scored = score_answers(read_answers(ROWS, NEEDS), ScriptedJudge(["3"], name="marks"), store, progress)
     thresholds = [{"what": "it guesses", "passed": passed}]
-    verdict = {"passed": passed, "thresholds": thresholds, "unmeasured": ["people"], "blind_to": []}
+    people = {"what": "people", "why": "nobody was asked", "needed": False}
+    verdict = {"passed": passed, "thresholds": thresholds, "unmeasured": [people], "blind_to": []}
     card = {"judge_id": scored.judge_id, "repeats": 1, "verdict": verdict, **of}
     assert said in scored_table(scored, card).splitlines()[-1]
 

@@ -267,7 +267,7 @@ def _row_of(sample: Sample) -> JsonObject:
     by_criterion: dict[str, list[Score]] = {}
     for score in sample.scores:
         by_criterion.setdefault(score.criterion, []).append(score)
-    reasons = {criterion: _reason(scores) for criterion, scores in by_criterion.items()}
+    reasons = {criterion: _reasons(scores) for criterion, scores in by_criterion.items()}
     return {
         "id": sample.question.id,
         "scores": item_scores(sample.scores),
@@ -275,9 +275,10 @@ def _row_of(sample: Sample) -> JsonObject:
     }
 
 
-def _reason(scores: Sequence[Score]) -> str:
-    """Why a score is missing, or what is to be known of one that is there; of how many repeats, where not of all."""
-    counts = Counter(score.reason for score in scores if score.reason)
+def _reasons(scores: Sequence[Score]) -> str:
+    """Why a score is missing, what is to be known of one that is there, or else what the judge replied; of how many
+    repeats, where not of all."""
+    counts = Counter(text for score in scores if (text := score.reason or score.reply))
     return "; ".join(
         reason if count == len(scores) else f"{count} of {len(scores)} repeats: {reason}"
         for reason, count in counts.items()
