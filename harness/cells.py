@@ -4,7 +4,7 @@ will take.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import product
@@ -42,10 +42,10 @@ class Cell:
     reason: str = ""
 
 
-def grid(entry: LeaderboardEntry, tasks: Sequence[str]) -> Iterator[Cell]:
-    """Every cell, trainings first; `tasks` are the entry's, groups opened."""
+def grid(entry: LeaderboardEntry, tasks: Mapping[str, str]) -> Iterator[Cell]:
+    """Every cell, trainings first; `tasks` are the entry's, groups opened, and whose checkpoints each evaluates."""
     checkpoints = trained_models(entry)
-    for task, parts in product(tasks, checkpoints):
+    for task, parts in product(dict.fromkeys(tasks.values()), checkpoints):
         yield Cell("train", task, parts.name, checkpoint=parts)
     for task in tasks:
         names: list[tuple[str, CheckpointParts | None]] = [(model, None) for model in entry.models]

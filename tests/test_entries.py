@@ -71,7 +71,8 @@ def test_an_abstention_that_the_prompt_does_not_tell_is_refused(tmp_path: Path) 
 
 def test_qasper_abstain_is_qasper_with_one_more_sentence() -> None:
     plain, told = Catalog().task("qasper"), Catalog().task("qasper-abstain")
-    own = {"task", "task_alias", "tag", "description", "abstention", "deviations"}
+    own = {"task", "task_alias", "tag", "description", "abstention", "deviations", "checkpoints_of"}
+    assert (plain.checkpoint_task, told.checkpoint_task) == ("qasper", "qasper")
     assert plain.model_dump(exclude=own) == told.model_dump(exclude=own)
     passage = Passage("d1", 0, 4, "Title", "Text.", 1, 0.0)
     prompts = [chat(task.prompt_template, None, "Why?", [passage], {})[0].content for task in (plain, told)]
@@ -79,6 +80,16 @@ def test_qasper_abstain_is_qasper_with_one_more_sentence() -> None:
     assert prompts[0] == "Use the passages to answer the question.\n\n[1] Title\nText.\n\nQuestion: Why?"
     assert prompts[1] == prompts[0].replace("question.", f"question.{sentence}", 1)
     assert chat(told.prompt_template, None, "Why?", [], {})[0].content == "Question: Why?"
+
+
+def test_checkpoints_are_of_a_task_that_exists_and_has_its_own(tmp_path: Path) -> None:
+    first, second = (TASK.replace("task: animals", f"task: {name}") for name in ("one", "two"))
+    files = {"tasks__animals": TASK, "tasks__one": first + "checkpoints_of: animals\n", "judges__marks": JUDGE}
+    assert mistakes(tmp_path / "sound", **files) == []
+    (unknown,) = mistakes(tmp_path / "unknown", **files, tasks__two=second + "checkpoints_of: animal\n")
+    assert "two.yaml: checkpoints_of: no task named 'animal'" in unknown
+    (chained,) = mistakes(tmp_path / "chained", **files, tasks__two=second + "checkpoints_of: one\n")
+    assert chained == "tasks/two.yaml: checkpoints_of: one has none of its own; name animals"
 
 
 def test_what_a_task_tells_to_answer_counts_as_an_abstention() -> None:

@@ -224,6 +224,20 @@ def test_a_sound_checkpoint_passes(lora: Path, trained: tuple[Path, list[str]], 
     assert "tiny-lora-8: passes" in checked.out
 
 
+def test_a_task_can_evaluate_the_checkpoints_of_another(
+    lora: Path, trained: tuple[Path, list[str]], harness: Harness, tmp_path: Path
+) -> None:
+    twins = ENTRIES["tasks__animals"].replace("task: animals", "task: twins")
+    more = write_entries(tmp_path / "more", tasks__twins=twins + "checkpoints_of: animals\n")
+    flags = ["--task", "twins", "--include_path", str(more), *trained[1][2:4], "--model"]
+    checked = harness("gate", *flags, "tiny-lora-8")
+    assert (checked.code, checked.err) == (0, "")
+    done = harness("eval", *flags, "tiny-lora-8", "--limit", "2", *trained[1][4:])
+    assert done.code == 0, done.err
+    refused = harness("finetune", *flags, "tiny", "--samples", "8", *trained[1][4:])
+    assert (refused.code, "train on that" in refused.err) == (2, True), refused.err
+
+
 def added_pad_token(lora: Path) -> None:
     from transformers import AutoTokenizer
 

@@ -47,10 +47,13 @@ def test_a_grid_has_a_training_for_each_size_and_an_evaluation_of_every_model_in
             "arms": ["rag", "oracle"], "finetune": {"models": ["base"], "sizes": [500, 200], "seeds": [0, 1]},
         }
     )  # fmt: skip
-    cells = list(grid(entry, ["t", "u"]))
+    cells = list(grid(entry, {"t": "t", "u": "u"}))
     trained = [cell.model for cell in cells if cell.stage == "train" and cell.task == "t"]
     assert trained == ["base-lora-200", "base-lora-500", "base-lora-200@1", "base-lora-500@1"]
     assert len(cells) == 2 * 4 + 2 * (2 + 4) * 2
+    shared = list(grid(entry, {"t": "v", "u": "v"}))
+    assert [cell.task for cell in shared if cell.stage == "train"] == ["v"] * 4, "checkpoints of one task, once"
+    assert shared[4:] == cells[8:]
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ def audit(
     if entry.world is None:
         raise UsageError(f"--task {entry.task}: its questions have no known facts; an audit needs a synthetic world")
     source = build_source(entry, None, session.resources)
-    built = build_judge(resolved, entry.task, session.resources, ModelOptions(device=device))
+    built = build_judge(resolved, entry.checkpoint_task, session.resources, ModelOptions(device=device))
     material = Material(
         questions=source.questions(entry.test_split),
         retriever=build_retriever(entry.retrieval, source, Arm.RAG, session.resources),

@@ -235,7 +235,8 @@ def rejudge(
 
 
 def _rejudge(run: Run, resolved: ResolvedJudge, session: Session, context: Context, options: ModelOptions) -> Run:
-    judge = build_judge(resolved, run.task, session.resources, options)
+    recorded = _recorded_task(run)
+    judge = build_judge(resolved, recorded.checkpoint_task if recorded else run.task, session.resources, options)
     try:
         judge.prepare()
         needs_facts = any(isinstance(single.entry, FactsJudgeEntry) for single in resolved.single_judges)

@@ -59,7 +59,8 @@ def score(
     entry = None if task is None else session.catalog.task(task)
     known = None if entry is None else _known_questions(entry, data, session.resources)
     _check_facts(resolved, known)
-    built = build_judge(resolved, "" if entry is None else entry.task, session.resources, ModelOptions(device=device))
+    checkpoint_task = "" if entry is None else entry.checkpoint_task
+    built = build_judge(resolved, checkpoint_task, session.resources, ModelOptions(device=device))
     try:
         answers = read_answers(answers_in, _needs(resolved, built), known)
         built.prepare()

@@ -82,7 +82,8 @@ class _Study:
         }
         self.judge: ResolvedJudge = catalog.resolved_judge(self.entry.judge)
         self.settings = checked_settings(self.entry.finetune.settings if self.entry.finetune else None)
-        self.cells = list(grid(self.entry, list(self.tasks)))
+        self.trained = {task: catalog.task_of_checkpoints(entry) for task, entry in self.tasks.items()}
+        self.cells = list(grid(self.entry, {task: trained.task for task, trained in self.trained.items()}))
         self.written: list[Path] = []
         self._mark_done()
 
@@ -98,7 +99,8 @@ class _Study:
                 self.cells[number] = replace(cell, state=State.DONE)
 
     def _folder(self, cell: Cell) -> Path:
-        return Path(self.options.checkpoints) / cell.task / cell.model
+        task = cell.task if cell.stage == "train" else self.trained[cell.task].task
+        return Path(self.options.checkpoints) / task / cell.model
 
     def _finished(self) -> list[tuple[JsonObject, bool]]:
         """Manifests of the runs by the leaderboard's judge, and whether anything of each is scored."""
@@ -286,7 +288,8 @@ class _Study:
 
     def report(self, with_effort: bool) -> StudyReport:
         """`with_effort`: also what each cell takes, which reads the data."""
-        estimates = Estimates(self.session, self.tasks, self.judge, self.settings, self.options)
+        tasks = {entry.task: entry for entry in self.trained.values()} | self.tasks
+        estimates = Estimates(self.session, tasks, self.judge, self.settings, self.options)
         cells = [CellReport(cell, estimates.of(cell) if with_effort else Effort()) for cell in self.cells]
         return StudyReport(self.name, cells, self.written)
 

@@ -57,6 +57,11 @@ def finetune(
     check_output(output)
     session = Session.open(include_path, progress and is_main_process())
     entry = session.catalog.task(task)
+    if entry.checkpoints_of is not None:
+        raise UsageError(
+            f"--task {entry.task}: it evaluates the checkpoints of {entry.checkpoints_of} (`checkpoints_of`); train on "
+            "that"
+        )
     chosen = checked_settings(settings)
     points = grid(chosen, sweep, method)
     presentation = format if isinstance(format, Presentation) else Presentation(format)

@@ -6,7 +6,7 @@ import argparse
 import sys
 import time
 
-from harness.cli.common import Subparsers, add_device, add_include_path, catalog_of, names_of
+from harness.cli.common import Subparsers, add_device, add_include_path, names_of
 from harness.errors import UsageError
 
 __all__ = ["add"]
@@ -38,12 +38,12 @@ def run(options: argparse.Namespace) -> int:
     from harness.interfaces import Gated
 
     session, failed = Session.open(options.include_path, progress=True), 0
-    catalog_of(options).task(options.task)
+    task = session.catalog.task(options.task).checkpoint_task
     for name in names_of(options.model):
         model = session.catalog.resolved_model(name)
         if model.base is None:
             raise UsageError(f"--model {name}: is not a LoRA checkpoint; the gate checks nothing else")
-        adapter = build_model(model, options.task, session.resources, ModelOptions(device=options.device, gate=False))
+        adapter = build_model(model, task, session.resources, ModelOptions(device=options.device, gate=False))
         if not isinstance(adapter, Gated):
             raise UsageError(f"--model {name}: its engine has no gate")
         started = time.monotonic()

@@ -149,6 +149,18 @@ class Catalog:
             )
         return entry
 
+    def task_of_checkpoints(self, entry: TaskEntry) -> TaskEntry:
+        """The task on whose pairs the checkpoints are trained that are evaluated on this one."""
+        if entry.checkpoints_of is None:
+            return entry
+        named = self.task(entry.checkpoints_of)
+        if named.checkpoints_of is not None:
+            raise EntryError(
+                f"tasks/{entry.task}.yaml: checkpoints_of: {named.task} has none of its own; name "
+                f"{named.checkpoints_of}"
+            )
+        return named
+
     # ---- entries with nothing left to look up -----------------------------------------------------------------------
 
     def resolved_model(self, reference: Reference, peft: str | None = None) -> ResolvedModel:
@@ -280,14 +292,16 @@ class Catalog:
         return [f"{where(self.path_of('leaderboard', entry.leaderboard))}: {line}" for line in lines]
 
     def _deeper_problems(self) -> list[str]:
-        """What shows only when all entries are sound: groups in a circle, LoRA checkpoints on one another, panels of
-        panels."""
+        """What shows only when all entries are sound: groups in a circle, checkpoints of a task without its own, LoRA
+        checkpoints on one another, panels of panels."""
         lines: list[str] = []
         for kind, name, _, _, _ in self.all_entries():
             try:
                 match kind:
                     case "group":
                         self.expand_tasks([name])
+                    case "task":
+                        self.task_of_checkpoints(self.task(name))
                     case "model":
                         self.resolved_model(name)
                     case "judge":
@@ -303,7 +317,8 @@ def _references(entry: Entry | None) -> list[tuple[str, str, str]]:
     """(key, folder, name) of every other entry that an entry names."""
     match entry:
         case TaskEntry():
-            return [("judge", "judges", entry.judge)]
+            own = [("judge", "judges", entry.judge)]
+            return own if entry.checkpoints_of is None else [*own, ("checkpoints_of", "tasks", entry.checkpoints_of)]
         case GroupEntry():
             return [("task", "tasks", name) for name in entry.task]
         case TransformersModelEntry(base=str(base)):

@@ -160,6 +160,8 @@ class TaskEntry(Part):
     metric_list: Annotated[list[MetricEntry], Field(min_length=1)]
     judge: Name
     finetune: FinetuneEntry = FinetuneEntry()
+    checkpoints_of: Name | None = None
+    """The task whose checkpoints are evaluated, where not the task's own; then none are trained on this one."""
     deviations: list[template("deviation")] = []  # type: ignore[valid-type]
     """Sentences on where the task differs from what it reproduces; counts of the data are slots."""
     licence: str
@@ -179,6 +181,11 @@ class TaskEntry(Part):
         if self.abstention is not None and not uses(self.doc_to_text, "abstention"):
             raise ValueError("abstention: doc_to_text does not use {{ abstention }}, so the model is never told")
         return self
+
+    @property
+    def checkpoint_task(self) -> str:
+        """What `{task}` in a LoRA checkpoint's path becomes."""
+        return self.checkpoints_of or self.task
 
     @property
     def prompt_template(self) -> str:

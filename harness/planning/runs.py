@@ -132,7 +132,7 @@ def prepare(spec: RunSpec, resources: Resources) -> Parts:
     task = spec.effective_task
     source = build_source(task, Path(spec.data) if spec.data is not None else None, resources)
     available = len(source.questions(task.test_split))  # reads it all: a broken line is reported before work begins
-    adapter = build_model(spec.model, task.task, resources, spec.options)
+    adapter = build_model(spec.model, task.checkpoint_task, resources, spec.options)
     adapter.prepare()
     return Parts(
         plan=spec.plan(available),
@@ -188,7 +188,7 @@ def _majority(source: Source, split: str) -> str | None:
 def _judge(spec: RunSpec, resources: Resources) -> Judge:
     entry = spec.judge.entry
     try:
-        judge = build_judge(spec.judge, spec.task.task, resources, ModelOptions(device=spec.device))
+        judge = build_judge(spec.judge, spec.task.checkpoint_task, resources, ModelOptions(device=spec.device))
         judge.prepare()
     except MissingPart as error:
         if spec.needs_judge:
