@@ -435,6 +435,7 @@ PLAN = TaskPlan("t", "t", 1, EVALUATION, "{{ question }}", "{{ references[0] }}"
         ("19.90 EUR, for two years.", 0.5, 0.5),  # the old price and the new term
         ("It costs €19.90 for one year.", 0.0, 1.0),
         ("33.00 EUR; it used to be 19.90 EUR.", 0.5, 0.5),
+        ("It is not 19.90 EUR but 33 euros.", 0.5, 0.0),  # what is denied is not stated
         ("The knowledge base does not say.", 0.0, 0.0),
     ],
 )

@@ -6,17 +6,17 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from harness.judging.facts import abstains
-from harness.judging.values import values as values_in
+from harness.judging.abstention import abstains
+from harness.judging.facts import marks
 from harness.measures import CLEAN
 from harness.metrics.answers import ANSWER_METRICS
 from harness.metrics.ranking import ndcg, ranked_documents, recall, reciprocal_rank, span_recall
 from harness.metrics.style import echoes, loops
 from harness.prompts import chat
-from harness.records import Answer, Arm, Fact, Passage, Question, Score, StopReason, TaskPlan
+from harness.records import Answer, Arm, Passage, Question, Score, StopReason, TaskPlan
 from harness.statistics import mean
 
-__all__ = ["Sample", "item_scores", "leakage_values", "measure"]
+__all__ = ["Sample", "first_sentence", "item_scores", "leakage_values", "measure"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,19 +80,13 @@ def _retrieval(plan: TaskPlan, question: Question, passages: Sequence[Passage]) 
 
 
 def _twin(question: Question, answer: Answer) -> dict[str, float | None]:
-    """Of a counterfactual twin's question: how many of the facts asked for the answer states as its page has them, and
-    how many as the fine-tuning pool had them. An answer may do both, or neither."""
+    """Of a counterfactual twin's question: what share of the facts asked for the answer states as its page has them,
+    and what share as the fine-tuning pool had them, as the facts judge reads it. An answer may do both, or neither."""
     if answer.stop_reason == StopReason.WINDOW:
         return {"from_context": None, "from_weights": None}
-    return {
-        "from_context": mean([float(_states(answer.text, fact)) for fact in question.facts]),
-        "from_weights": mean([float(_states(answer.text, fact)) for fact in question.replaced]),
-    }
-
-
-def _states(text: str, fact: Fact) -> bool:
-    (value, *_) = values_in(fact.kind, fact.value, fact.alternatives)
-    return value in values_in(fact.kind, text, fact.alternatives)
+    sides = {"from_context": question.facts, "from_weights": question.replaced}
+    seen = {name: marks(replace(question, facts=facts, side_facts=()), answer.text) for name, facts in sides.items()}
+    return {name: each.stated / each.asked for name, each in seen.items()}
 
 
 def _style(plan: TaskPlan, question: Question, passages: Sequence[Passage], answer: Answer) -> dict[str, float | None]:
