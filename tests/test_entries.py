@@ -14,7 +14,7 @@ from harness.entries.model import ScriptedModelEntry
 from harness.entries.task import HubEntry
 from harness.entries.yaml import merge, read_entry
 from harness.errors import EntryError, UnknownEntry, UsageError
-from harness.judging.facts import abstains
+from harness.judging.abstention import abstains
 from harness.prompts import chat, preset, problems_of, render
 from harness.records import Passage
 from tests.conftest import JUDGE, MODEL, TASK, write_entries

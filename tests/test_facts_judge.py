@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness.judging.facts import FactsJudge, abstains, marks, true_scores
+from harness.judging.abstention import abstains
+from harness.judging.facts import FactsJudge, marks, true_scores
 from harness.judging.values import values
 from harness.records import Fact, JudgeItem, Question
 from harness.sources.world.source import SyntheticWorld

@@ -10,12 +10,12 @@ from harness.api.runs import data_of
 from harness.api.session import PathLike, Session
 from harness.build.judges import build_judge
 from harness.build.resources import ModelOptions, Resources
-from harness.build.sources import build_source
+from harness.build.sources import build_source, pool_of
 from harness.campaign import note_broken_judge
 from harness.entries.catalog import Reference
 from harness.entries.judge import FactsJudgeEntry, GEvalJudgeEntry, ResolvedJudge
 from harness.entries.task import TaskEntry
-from harness.errors import HarnessError, UsageError
+from harness.errors import UsageError
 from harness.evaluation.external import KnownQuestions, Needs, ScoredAnswers, read_answers, score_answers
 from harness.evaluation.scoring import target_of, with_few_references
 from harness.files import write_atomically
@@ -23,7 +23,7 @@ from harness.files import write_atomically
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.interfaces import Judge, Source
+    from harness.interfaces import Judge
 
 __all__ = ["score"]
 
@@ -98,14 +98,8 @@ def _known_questions(entry: TaskEntry, data: PathLike | None, resources: Resourc
     for name, question in whole.items():
         seen = with_few_references(question, entry.max_references)
         shown[name] = seen, target_of(entry.doc_to_target, seen)
-    return KnownQuestions(entry.task, entry.test_split, whole, shown, _pool(source, entry.training_split))
-
-
-def _pool(source: Source, split: str) -> frozenset[str]:
-    try:
-        return frozenset(question.id for question in source.questions(split))
-    except HarnessError:  # other data, without a pool
-        return frozenset()
+    pool = frozenset(question.id for question in pool_of(entry, source))
+    return KnownQuestions(entry.task, entry.test_split, whole, shown, pool)
 
 
 def _check_facts(judge: ResolvedJudge, known: KnownQuestions | None) -> None:

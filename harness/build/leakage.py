@@ -10,10 +10,11 @@ from pathlib import Path
 
 from harness.build.encoders import EMBEDDED_ENCODER, LazyEncoder, build_encoder
 from harness.build.resources import Resources
+from harness.build.sources import pool_of
 from harness.cache import build_once
 from harness.digests import digest_of, short
 from harness.entries.task import TaskEntry
-from harness.errors import HarnessError, MissingPart
+from harness.errors import MissingPart
 from harness.extras import require
 from harness.finetuning import leakage
 from harness.interfaces import ModelAdapter, Source
@@ -30,11 +31,7 @@ def build_leakage(
         return None
     progress = resources.progress
     evaluation = source.questions(entry.test_split)
-    try:
-        pool = source.questions(entry.training_split)
-    except HarnessError:  # other data, without a pool
-        pool = []
-    pairs = _pairs_among([*pool, *evaluation], record["pairs"])
+    pairs = _pairs_among([*pool_of(entry, source), *evaluation], record["pairs"])
     if missing := len(record["pairs"]["ids"]) - len(pairs):
         progress.note(
             f"{adapter.name}: {missing} of the pairs that it was trained on are not in this task's data; what they "

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import assert_never
 
 from harness.build.resources import Resources
 from harness.entries.task import HubEntry, TaskEntry, WorldEntry
-from harness.errors import MissingPart
+from harness.errors import HarnessError, MissingPart
 from harness.files import JsonObject
 from harness.interfaces import Source
 from harness.prompts import render
+from harness.records import Question
 from harness.sources.excluding import without_finetune_documents
 from harness.sources.hub.convert import hub_pack
 from harness.sources.pack import DataPack
 from harness.sources.sharing import Sharing
 from harness.sources.world.source import SyntheticWorld
 
-__all__ = ["build_hub_pack", "build_source", "whole_source"]
+__all__ = ["build_hub_pack", "build_source", "pool_of", "whole_source"]
 
 
 def build_source(entry: TaskEntry, data: Path | None, resources: Resources) -> Source:
@@ -27,6 +29,14 @@ def build_source(entry: TaskEntry, data: Path | None, resources: Resources) -> S
     if entry.finetune.corpus_excludes == "nothing":
         return source
     return without_finetune_documents(source, entry.training_split, entry.test_split)
+
+
+def pool_of(entry: TaskEntry, source: Source) -> Sequence[Question]:
+    """The questions to train on; empty of other data, without a pool."""
+    try:
+        return source.questions(entry.training_split)
+    except HarnessError:
+        return ()
 
 
 def whole_source(entry: TaskEntry, data: Path | None, resources: Resources) -> Source:

@@ -23,7 +23,7 @@ from harness.evaluation.samples import Sample, first_sentence, item_scores
 from harness.evaluation.scoring import JudgeInput, finished, judge_run
 from harness.files import JsonObject, numbered_rows
 from harness.interfaces import Judge, Progress
-from harness.judging.facts import abstains
+from harness.judging.abstention import abstains
 from harness.metrics.answers import f1
 from harness.records import Passage, Question, Score
 from harness.statistics import Bounds

@@ -41,7 +41,7 @@ from harness.judging.spelling import stem
 from harness.judging.values import mentions
 from harness.records import Fact, JudgeItem, Question, Score
 
-__all__ = ["FactsJudge", "Marks", "abstains", "marks", "true_scores"]
+__all__ = ["FactsJudge", "Marks", "marks", "true_scores"]
 
 VERSION = 3
 """Raise it when the same answer would get another score."""

@@ -17,12 +17,12 @@ from harness.build.leakage import build_leakage
 from harness.build.models import build_model, decoding_of
 from harness.build.resources import ModelOptions, Resources
 from harness.build.retrievers import build_retriever
-from harness.build.sources import build_source
+from harness.build.sources import build_source, pool_of
 from harness.entries.judge import GEvalJudgeEntry, ResolvedJudge
 from harness.entries.model import ResolvedModel
 from harness.entries.parts import DecodingEntry, Part, Positive
 from harness.entries.task import TaskEntry
-from harness.errors import HarnessError, MissingPart
+from harness.errors import MissingPart
 from harness.files import JsonObject
 from harness.interfaces import Identity, Judge, ModelAdapter, Retriever, Source
 from harness.judging.unavailable import UnavailableJudge
@@ -146,7 +146,7 @@ def prepare(spec: RunSpec, resources: Resources) -> Parts:
             "judge": spec.judge.entry.model_dump(exclude_none=True),
         },
         leakage=build_leakage(task, source, adapter, resources),
-        majority=_majority(source, task.training_split),
+        majority=_majority(pool_of(task, source)),
         deviations=_deviations(task, source),
     )
 
@@ -161,23 +161,14 @@ def _deviations(task: TaskEntry, source: Source) -> list[str]:
         "documents": documents,
         "all_documents": documents + (left_out if isinstance(left_out, int) else 0),
         "questions": len(source.questions(task.test_split)),
-        "pool": len(_pool(source, task.training_split)),
+        "pool": len(pool_of(task, source)),
     }
     slots = {name: f"{count:,}" for name, count in counts.items()}
     return [render(sentence, **slots).strip() for sentence in task.deviations]
 
 
-def _pool(source: Source, split: str) -> Sequence[Question]:
-    """Empty of other data, without a pool."""
-    try:
-        return source.questions(split)
-    except HarnessError:
-        return ()
-
-
-def _majority(source: Source, split: str) -> str | None:
+def _majority(pool: Sequence[Question]) -> str | None:
     """Of the pool's references, or of its values where facts are known: there each reference names its entity."""
-    pool = _pool(source, split)
     counts = Counter(fact.value for question in pool for fact in question.facts if fact.value and question.answerable)
     if not counts:
         counts = Counter(question.references[0] for question in pool if question.references)

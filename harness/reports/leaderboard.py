@@ -20,10 +20,7 @@ from harness.measures import measure_of
 from harness.reports.grids import kind_sections, measure_grid
 from harness.reports.page import Page, Section
 from harness.reports.trust import FAILS, Checks
-from harness.reports.wording import (
-    apart_text,
-    sentence,
-)
+from harness.reports.wording import apart_text, sentence
 from harness.tables import escaped
 
 __all__ = [
