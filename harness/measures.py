@@ -86,6 +86,10 @@ MEASURES: tuple[Measure, ...] = (
         "unanswerable", "property", "share of questions that the corpus does not answer", None, "percent",
     ),
     Measure(
+        "contradicting", "property",
+        "of questions with several references, the share of which one says yes and another no", None, "percent",
+    ),
+    Measure(
         "loops", "property",
         "share of answers in which a stretch of up to 12 words occurs three times in a row, or a sentence three times",
         False, "percent", "loops",

@@ -35,7 +35,7 @@ PLACES = {
     "deviation": Place(frozenset({"documents", "all_documents", "questions", "pool"}), frozenset()),
     "doc_to_cluster": Place(frozenset({"question", "doc"}), frozenset()),
     "judge_prompt": Place(
-        frozenset({"question", "reference", "answer", "passages", "criterion", "scale"}),
+        frozenset({"question", "reference", "other_references", "answer", "passages", "criterion", "scale"}),
         frozenset({"question", "answer", "criterion"}),
     ),
     "judge_form": Place(frozenset({"criterion", "scale"}), frozenset()),

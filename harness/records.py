@@ -200,7 +200,8 @@ class OptionRequest:
 
 @dataclass(frozen=True, slots=True)
 class JudgeItem:
-    """One score to be given: of one answer, for one criterion, in one repeat."""
+    """One score to be given: of one answer, for one criterion, in one repeat. `reference` is the task's target;
+    `other_references` are the question's further ones, any of which an answer may agree with instead."""
 
     key: str
     question: Question
@@ -209,6 +210,12 @@ class JudgeItem:
     passages: tuple[Passage, ...]
     criterion: str
     repeat: int
+    other_references: tuple[str, ...] = ()
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """All of them, the target first."""
+        return (self.reference, *self.other_references)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@ about, and typed; entries may be given by name, as a dictionary or by the path o
 hands these names on; the command line is their thinnest caller.
 """
 
+from harness.api.alignment import fit_alignment_judge
 from harness.api.boards import leaderboard
 from harness.api.comparing import compare
 from harness.api.judges import audit, fit_judge, write_judge_steps
@@ -17,6 +18,7 @@ __all__ = [
     "compare",
     "evaluate",
     "finetune",
+    "fit_alignment_judge",
     "fit_judge",
     "leaderboard",
     "load_run",

@@ -20,7 +20,7 @@ from harness.errors import DataError
 from harness.files import JsonObject, json_lines
 from harness.records import Question
 
-__all__ = ["PARTS", "SHORT_NUMBERS", "read_hard", "read_short_numbers"]
+__all__ = ["PARTS", "SHORT_NUMBERS", "hard_questions", "read_hard", "read_short_numbers"]
 
 SHORT_NUMBERS = "short_numbers.jsonl"
 PARTS = ("development", "report")
@@ -76,6 +76,11 @@ def read_hard(path: Path, questions: Mapping[str, Question], part: str = "report
         for question in [questions[row["question_id"]]]
         for number, each in enumerate(row["answers"])
     ]
+
+
+def hard_questions(path: Path) -> frozenset[str]:
+    """Ids of the questions of both parts, none where there is no file: nothing may be fitted on them."""
+    return frozenset(str(row["question_id"]) for row in json_lines(path)) if path.is_file() else frozenset()
 
 
 def _is_answer(value: object) -> bool:

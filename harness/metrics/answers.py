@@ -13,7 +13,7 @@ import string
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["ANSWER_METRICS", "exact_match", "f1", "normalise", "rouge_l", "token_recall"]
+__all__ = ["ANSWER_METRICS", "contradicting", "exact_match", "f1", "normalise", "rouge_l", "token_recall"]
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
@@ -23,6 +23,12 @@ _ROUGE_TOKEN = re.compile(r"[a-z0-9]+")
 def normalise(text: str) -> str:
     """SQuAD's: lower case, ASCII punctuation dropped, articles dropped, single spaces."""
     return " ".join(_ARTICLES.sub(" ", text.lower().translate(_PUNCTUATION)).split())
+
+
+def contradicting(references: Sequence[str]) -> bool:
+    """Whether one reference begins with yes and another with no: any answer then agrees with one of them."""
+    leads = {words[0] for reference in references if (words := normalise(reference).split())}
+    return {"yes", "no"} <= leads
 
 
 def exact_match(answer: str, references: Sequence[str]) -> float:

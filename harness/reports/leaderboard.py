@@ -26,6 +26,7 @@ from harness.tables import escaped
 __all__ = [
     "baselines",
     "board_tables",
+    "contradiction_note",
     "deviation_note",
     "leaderboard_page",
     "seed_note",
@@ -101,7 +102,7 @@ def _sections(table: Table, checks: Checks, wide: bool) -> list[Section]:
     ]
     before = [*apart, *(["\n".join(verdicts)] if verdicts else [])]
     noted = (checks.table_note(table.first), _broken_note(table), seed_note(table), trivial_note(table))
-    after = [note for note in (*noted, deviation_note(table)) if note]
+    after = [note for note in (*noted, contradiction_note(table), deviation_note(table)) if note]
     grid = measure_grid(table, wide, lambda row: checks.mark(row.run))
     sections = [Section(_heading(table, checks), before, grid, after)]
     return [*sections, *kind_sections(table, level=3)] if wide else sections
@@ -159,6 +160,17 @@ def trivial_note(table: Table) -> str:
         )
         parts += [f"{TRIVIAL.get(name, escaped(name))} gets {shown}"] if shown else []
     return f"Without a model: {'; '.join(parts)}." if parts else ""
+
+
+def contradiction_note(table: Table) -> str:
+    """Questions whose references contradict one another, of the first run."""
+    values = [value for value in table.first.measures.get("contradicting", ()) if value is not None]
+    if not any(values):
+        return ""
+    return (
+        f"{sum(values):.0f} of these {len(table.first.items):,} questions have a reference that says yes and one that "
+        "says no: either answer agrees with one."
+    )
 
 
 def deviation_note(table: Table) -> str:
