@@ -72,6 +72,7 @@ def finetune(
         task=entry,
         model=session.catalog.model(model),
         sizes=_sizes(None if samples is None else several(samples), entry.finetune.sizes, entry.task),
+        method=method,
         presentation=presentation,
         domain=None if presentation.domain is None else session.catalog.task(presentation.domain),
         seed=seed,
