@@ -423,7 +423,7 @@ def test_the_main_job_with_the_embedded_model(harness: Harness) -> None:
     )
     first = harness(*command)
     assert first.code == 0, first.err
-    assert re.search(r"\|telecom\| +1\|none +\| +0\|accuracy +\|↑", first.out)
+    assert re.search(r"\|telecom\| +2\|none +\| +0\|accuracy +\|↑", first.out)
     files = {path: path.read_bytes() for path in Path("results").rglob("*telecom_*")}
     second = harness(*command)
     assert "generate: 2/2 (from the store)" in second.err
