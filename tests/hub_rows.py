@@ -273,7 +273,8 @@ def write_nq(folder: Path, shards: int = 7) -> None:
     paragraph = (tokens.index("<P>"), tokens.index("</P>") + 1)
     urchins = tokens.index("urchins")
     one, two = (urchins, urchins + 1), (urchins, urchins + 3)
-    none, no_short, neither = [NOTHING] * 5, [[]] * 5, [-1] * 5
+    no_short: list[list[tuple[int, int]]] = [[]] * 5
+    none, neither = [NOTHING] * 5, [-1] * 5
     for shard in range(shards):
         own = [*tokens, "<P>", f"Shard{shard}", "</P>"]
         eat = [[one], [two], [two], [], []]

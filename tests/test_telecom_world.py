@@ -86,7 +86,9 @@ def test_the_shipped_worlds_are_these_worlds_to_the_byte(domain: str, corpus: st
 def test_the_shipped_tasks_have_these_worlds_and_every_domain_can_be_named_in_a_task() -> None:
     for name, seed in SHIPPED.items():
         entry = Catalog().task(name)
-        assert entry.world == WorldEntry(kind=name, documents=300, questions=1_600, seed=seed)
+        assert entry.world == WorldEntry.model_validate(
+            {"kind": name, "documents": 300, "questions": 1_600, "seed": seed}
+        )
         assert entry.finetune.pool == 1_000
     assert set(get_args(WorldEntry.model_fields["kind"].annotation)) == set(DOMAINS)
 
@@ -285,7 +287,7 @@ def test_comparisons_ask_both_ways_and_put_the_right_one_first_half_of_the_time(
     either: SyntheticWorld, split: str
 ) -> None:
     """The number-th question of the kind takes one of four in turn, so they differ by one at most."""
-    cells = Counter()
+    cells: Counter[tuple[bool, bool]] = Counter()
     for question in of_kind(either, "comparison", split):
         (choice,) = question.facts
         first, second = choice.alternatives
@@ -404,7 +406,7 @@ def test_a_twin_asks_the_pools_questions_and_has_another_value_for_each_fact_ask
 
 def test_a_twins_pages_differ_from_the_worlds_in_the_pools_facts_alone() -> None:
     world, twin = (World(DOMAINS["telecom"], 300, 7, twin=twin) for twin in (False, True))
-    changed = Counter()
+    changed: Counter[bool] = Counter()
     for kind, count in world.counts.items():
         for index in range(count):
             before, after = world.entity(kind, index), twin.entity(kind, index)

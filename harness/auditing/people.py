@@ -21,6 +21,7 @@ from pathlib import Path
 from harness.auditing.cached_judge import Case
 from harness.errors import DataError
 from harness.files import JsonObject
+from harness.judging.references import parts_of
 from harness.records import Question
 
 __all__ = [
@@ -108,7 +109,7 @@ def _rows(path: Path, needed: Mapping[str, type | tuple[type, ...]]) -> list[Jso
 
 def references_of(reference: str) -> tuple[str, ...]:
     """The whole first, since that is what a judge sees; then its parts."""
-    parts = [part.strip() for part in reference.split(" / ") if part.strip()]
+    parts = parts_of(reference)
     return (reference, *parts) if len(parts) > 1 else (reference,)
 
 

@@ -101,32 +101,21 @@ def fit_judge(options: argparse.Namespace) -> int:
     from harness.api import fit_alignment_judge
     from harness.api import fit_judge as fit
 
+    common = {
+        "data": options.data,
+        "packs": options.packs,
+        "seed": options.seed,
+        "output": options.output_path,
+        "include_path": options.include_path,
+    }
     if options.kind == "alignment":
         if options.packs is None:
             raise UsageError("--kind alignment: give --packs, the folder of the data packs that it learns from")
         given = {"--rows": options.rows, "--without_tasks": options.without_tasks}
         if unused := [flag for flag, value in given.items() if value]:
             raise UsageError(f"--kind alignment: takes no {unused[0]}; omit it")
-        path = fit_alignment_judge(
-            options.name,
-            data=options.data,
-            packs=options.packs,
-            seed=options.seed,
-            output=options.output_path,
-            include_path=options.include_path,
-        )
-        print(f"{path}: fitted; audit it: harness audit {options.name}")
-        return 0
-    path = fit(
-        options.name,
-        data=options.data,
-        rows=options.rows,
-        without_tasks=options.without_tasks,
-        packs=options.packs,
-        seed=options.seed,
-        task=options.task,
-        output=options.output_path,
-        include_path=options.include_path,
-    )
+        path = fit_alignment_judge(options.name, **common)
+    else:
+        path = fit(options.name, rows=options.rows, without_tasks=options.without_tasks, task=options.task, **common)
     print(f"{path}: fitted; audit it: harness audit {options.name}")
     return 0

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from harness.digests import digest_of
 from harness.evaluation.stages import Record, Stage, complete, planned_size
 from harness.interfaces import Judge, Panel, Progress, SingleJudge
+from harness.judging.references import parts_of
 from harness.prompts import render
 from harness.records import Answer, JudgeItem, Passage, Question, Score, StopReason
 from harness.statistics import mean
@@ -108,7 +109,7 @@ def judge_together(
 
 def _other_references(target: str, question: Question) -> tuple[str, ...]:
     """The question's references that the target is not, nor holds as one of several (joined by " / ")."""
-    known = {target.strip(), *(part.strip() for part in target.split(" / "))}
+    known = {target.strip(), *parts_of(target)}
     return tuple(each for each in dict.fromkeys(question.references) if each.strip() and each.strip() not in known)
 
 

@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from harness.entries.judge import SIGNALS
+from harness.judging.references import parts_of
 
 __all__ = ["ABSTAINS", "NAMES", "NUMBER_WORDS", "STOP_WORDS", "VERSION", "content_words", "signals", "words"]
 
@@ -157,7 +158,7 @@ def signals(items: Sequence[tuple[str, str, str]], encoder: Encoder) -> list[lis
     rows = []
     for question, reference, answer in items:
         question_words = set(words(question))
-        parts = [part for part in reference.split(" / ") if part.strip()] or [reference]
+        parts = parts_of(reference)
         best = max(
             (_against(part, answer, question_words) for part in parts), key=lambda row: (row["new_f1"], row["f1"])
         )

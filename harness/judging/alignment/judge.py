@@ -28,6 +28,7 @@ from harness.interfaces import Identity, SingleJudge, Usage
 from harness.judging.alignment.amounts import gives_amount
 from harness.judging.alignment.coverage import Coverage
 from harness.judging.alignment.planning import Alignments, TextPair, alignments, statements_of
+from harness.judging.references import parts_of
 from harness.records import JudgeItem, Score
 
 __all__ = ["AlignmentJudge", "AlignmentReader", "AlignmentSettings"]
@@ -128,7 +129,7 @@ class AlignmentJudge:
             yield Score(item.key, item.criterion, item.repeat, value, reason)
 
     def _is_short(self, reference: str) -> bool:
-        return all(len(part.split()) <= self._settings.short_words for part in _parts(reference))
+        return all(len(part.split()) <= self._settings.short_words for part in parts_of(reference))
 
     def _short_scores(self, items: Sequence[JudgeItem]) -> tuple[dict[tuple[str, str], float], dict[str, str]]:
         """By key and reference; and by key the reason why a reference is unscored."""
@@ -156,7 +157,7 @@ class AlignmentJudge:
             for item in items
             for reference in item.references
             if not self._is_short(reference)
-            for part in _parts(reference)
+            for part in parts_of(reference)
         ]
         if not parts:
             return {}
@@ -194,14 +195,9 @@ class AlignmentJudge:
         self._short.close()
 
 
-def _parts(reference: str) -> list[str]:
-    """A reference may hold several, joined by " / "."""
-    return [part for part in reference.split(" / ") if part.strip()] or [reference]
-
-
 def _value(item: JudgeItem, reference: str, score: float) -> float:
     """The score by one reference, once amounts are compared and matter beside the point is counted."""
-    given = [gives_amount(item.question.text, part, item.answer) for part in _parts(reference)]
+    given = [gives_amount(item.question.text, part, item.answer) for part in parts_of(reference)]
     if None not in given:
         score = 5.0 if any(given) else 1.0
     if item.criterion == ACCURACY:
