@@ -7,10 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from harness.cells import Cell, Extent, Speed, effort, grid
 from harness.entries.catalog import Catalog
-from harness.entries.checkpoints import CheckpointParts, Presentation, checkpoint_parts
+from harness.entries.checkpoints import CheckpointParts, Presentation, checkpoint_parts, trained_models
 from harness.entries.leaderboard import LeaderboardEntry
 from tests.conftest import TASK, Finished, write_entries, write_pack
 from tests.tiny import make_model
@@ -54,6 +55,23 @@ def test_a_grid_has_a_training_for_each_size_and_an_evaluation_of_every_model_in
     shared = list(grid(entry, {"t": "v", "u": "v"}))
     assert [cell.task for cell in shared if cell.stage == "train"] == ["v"] * 4, "checkpoints of one task, once"
     assert shared[4:] == cells[8:]
+
+
+def test_cells_outside_of_the_grid_are_trained_once_and_take_only_its_models_and_settings() -> None:
+    wanted = {
+        "models": ["base"], "sizes": [200, 500], "settings": {"epochs": 1},
+        "also": [{"sizes": [500], "seeds": [0, 1]}, {"sizes": [500], "placebos": ["shuffled", "from_u"]}],
+    }  # fmt: skip
+    board = {"leaderboard": "b", "title": "B", "tasks": ["t"], "models": ["base"], "judge": "j", "finetune": wanted}
+    entry = LeaderboardEntry.model_validate(board)
+    assert [parts.name for parts in trained_models(entry)] == [
+        "base-lora-200", "base-lora-500", "base-lora-500@1", "base-lora-500-shuffled", "base-lora-500-from_u",
+    ]  # fmt: skip
+    assert entry.finetune is not None
+    assert entry.finetune.domains == ["u"]
+    wrong = [{"sizes": [500], "models": ["other"]}, {"seeds": [1]}, {"sizes": [5], "targets": ["quote"]}]
+    with pytest.raises(ValidationError, match="3 validation errors"):
+        LeaderboardEntry.model_validate({**board, "finetune": {**wanted, "also": wrong}})
 
 
 @pytest.mark.parametrize(

@@ -111,13 +111,15 @@ def checkpoint_parts(name: str) -> CheckpointParts | None:
 
 
 def trained_models(entry: LeaderboardEntry) -> list[CheckpointParts]:
-    """The checkpoints that the leaderboard trains for each of its tasks, smaller sizes first."""
+    """The checkpoints that the leaderboard trains for each of its tasks, smaller sizes of a grid first."""
     wanted = entry.finetune
     if wanted is None:
         return []
-    return [
+    named = [
         CheckpointParts(base, method, size, presentation, seed)
+        for grid in wanted.grids
         for base, method, presentation, seed, size in product(
-            wanted.models, wanted.methods, wanted.presentations, wanted.seeds, sorted(wanted.sizes)
+            wanted.models, grid.methods, grid.presentations, grid.seeds, sorted(grid.sizes)
         )
     ]
+    return list(dict.fromkeys(named))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import product
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -22,12 +22,9 @@ def _domain_of(placebo: str) -> str | None:
     return placebo.removeprefix(_FROM) if placebo.startswith(_FROM) else None
 
 
-class StudyFinetuneEntry(Part):
-    """What `harness study` trains: a checkpoint of every base for each task, size, format, target, placebo, method and
-    seed."""
+class CheckpointGrid(Part):
+    """A checkpoint of every base for each size, format, target, placebo, method and seed."""
 
-    models: Names
-    """Bases, of the leaderboard's models."""
     sizes: Annotated[list[Positive], Field(min_length=1)]
     formats: Annotated[list[Format], Field(min_length=1)] = ["qa"]
     targets: Annotated[list[Target], Field(min_length=1)] = ["reference"]
@@ -35,13 +32,6 @@ class StudyFinetuneEntry(Part):
     """Beside `none`, which is no placebo: `shuffled`, or `from_TASK` for the pairs of another task."""
     methods: Annotated[list[Method], Field(min_length=1)] = ["lora"]
     seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] = [0]
-    settings: dict[str, int | float | str | bool] = {}
-    """Of the training, over the defaults of `harness finetune`: `epochs`, `lora_r`, …"""
-
-    @property
-    def domains(self) -> list[str]:
-        """The tasks that lend their pairs."""
-        return [domain for placebo in self.placebos if (domain := _domain_of(placebo)) is not None]
 
     @property
     def presentations(self) -> list[Presentation]:
@@ -53,12 +43,35 @@ class StudyFinetuneEntry(Part):
         return [presentation for presentation in every if not presentation.problems()]
 
     @model_validator(mode="after")
-    def _something_is_trained(self) -> StudyFinetuneEntry:
+    def _something_is_trained(self) -> Self:
         if not self.presentations:
             raise ValueError(
                 "the format qa shows no passages to quote or cite; add a format that does, or the target reference"
             )
         return self
+
+
+class StudyFinetuneEntry(CheckpointGrid):
+    """What `harness study` trains for each task: one full grid of checkpoints, and what is wanted outside of it."""
+
+    models: Names
+    """Bases, of the leaderboard's models."""
+    settings: dict[str, int | float | str | bool] = {}
+    """Of the training, over the defaults of `harness finetune`: `epochs`, `lora_r`, …"""
+    also: list[CheckpointGrid] = []
+    """Further grids, such as a second seed at one size; they take nothing from the first but its models and
+    settings."""
+
+    @property
+    def grids(self) -> list[CheckpointGrid]:
+        """All of them, the full one first."""
+        return [self, *self.also]
+
+    @property
+    def domains(self) -> list[str]:
+        """The tasks that lend their pairs."""
+        placebos = dict.fromkeys(placebo for grid in self.grids for placebo in grid.placebos)
+        return [domain for placebo in placebos if (domain := _domain_of(placebo)) is not None]
 
 
 class LeaderboardEntry(Part):
