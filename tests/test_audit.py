@@ -850,6 +850,13 @@ def test_one_threshold_not_passed_fails_it(change: dict[str, Any]) -> None:
     assert sum(not threshold["passed"] for threshold in result["thresholds"]) == 1
 
 
+@pytest.mark.parametrize(("change", "passed"), [(-1.7, True), (0.2, True), (0.3, False)])
+def test_where_padding_counts_against_an_answer_only_a_gain_by_it_is_limited(change: float, passed: bool) -> None:
+    result = verdict(found(biases=bias(padding=change)), {**REQUIRED, "lowered_by_padding": ["accuracy"]})
+    assert result["passed"] is passed
+    assert ("padding raises accuracy", change) in [(row["what"], row["value"]) for row in result["thresholds"]]
+
+
 def test_what_a_judge_is_known_not_to_see_has_no_threshold() -> None:
     kinds = {"kinds": {"swapped": {"lower": 0.1}, "other": {"lower": 1.0}}, "world": "telecom"}
     assert verdict(found(planted=kinds), {**REQUIRED, "blind_to": ["swapped"]})["passed"]

@@ -150,8 +150,12 @@ def _largest(changes: Iterable[float | None]) -> float | None:
 
 def _biases(found: _Thresholds, biases: JsonObject, required: JsonObject, world: str) -> None:
     for criterion, rows in biases["padding"].items():
-        change = _largest(row["mean_change"] for row in rows.values())
-        found.add(f"padding moves {criterion}", change, "≤", required["max_padding"], world)
+        changes = [row["mean_change"] for row in rows.values()]
+        if criterion in required["lowered_by_padding"]:
+            gain = max((change for change in changes if change is not None), default=None)
+            found.add(f"padding raises {criterion}", gain, "≤", required["max_padding"], world)
+        else:
+            found.add(f"padding moves {criterion}", _largest(changes), "≤", required["max_padding"], world)
     for criterion, row in biases["reference_length"].items():
         change = _largest([row["mean_change"]])
         found.add(f"a longer reference moves {criterion}", change, "≤", required["max_reference_length"], world)

@@ -81,6 +81,8 @@ class CardEntry(Part):
     """Share of attacks that raise the score by a point: the upper end of its interval, of the worst attack."""
     max_padding: Annotated[float, Field(ge=0)] = 0.25
     """Mean change of a score, either way, when an answer is padded with empty sentences."""
+    lowered_by_padding: list[str] = []
+    """Criteria under which matter beside the point counts against an answer: only a gain by padding is limited."""
     max_reference_length: Annotated[float, Field(ge=0)] = 0.5
     """Mean change of a right answer's score, either way, when the reference says the same in more words."""
     max_unscored: _Share = 0.02
