@@ -79,15 +79,15 @@ def catalog_of(options: argparse.Namespace) -> Catalog:
     return Catalog(options.include_path)
 
 
-def announce_failures(runs: Iterable[Run]) -> int:
-    """Says of which runs requests failed, and how to go on. The exit code: 1 when some did."""
+def announce_failures(runs: Iterable[Run], again: str = "the same command asks for these alone") -> int:
+    """Says of which runs requests failed, and how to go on (`again`). The exit code: 1 when some did."""
     failed = [run for run in runs if run.failures]
     for run in failed:
         print(
             printable(
                 f"harness: {run.task} × {run.model}, {run.plan.arm}: {run.failures['answers']} answers and "
                 f"{run.failures['scores']} scores are missing, because requests failed; what arrived is stored, and "
-                "the same command asks for these alone"
+                f"{again}"
             ),
             file=sys.stderr,
         )

@@ -104,7 +104,7 @@ def judge_runs(options: argparse.Namespace) -> int:
         command=options.command_line,
     )
     print(runs_table(runs))
-    return announce_failures(runs)
+    return announce_failures(runs, "the same command asks for the scores, and harness eval for the answers")
 
 
 def audit_judge(options: argparse.Namespace) -> int:

@@ -169,7 +169,7 @@ def answer(
 
     def answer_to(key: str, prompt: FittedPrompt) -> Answer:
         if not prompt.fits:
-            return Answer(key, "", StopReason.WINDOW, prompt.tokens, 0, "the prompt does not fit the model's window")
+            return Answer(key, "", StopReason.WINDOW, prompt.tokens, 0)
         if key in stored:
             return _answer_of(stored[key])
         return Answer(key, "", StopReason.FAILED, prompt.tokens, 0, failures[key])

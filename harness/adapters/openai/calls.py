@@ -145,9 +145,8 @@ class Endpoint:
             retry=tenacity.retry_if_exception(_may_pass),
             reraise=True,
         )
-        if self._paused_until > time.monotonic():
-            await self._wait(0.0, stopped)
         try:
+            await self._wait(0.0, stopped)  # until the server is ready for any request
             reply: Reply = await retrying(self._try, body, reservation, paid)
         finally:
             reservation.release()
@@ -260,7 +259,7 @@ class Endpoint:
         if wait is not None and wait > _LONGEST_WAIT:
             return Trouble(Kind.LASTING, f"{self.where}: asks to wait {wait:.0f} s, which is too long; {says}")
         if error.response.headers.get("x-should-retry") == "false":
-            return Trouble(Kind.LASTING, f"{self.where}: returned {status} and asks not to be tried again; {says}")
+            return Trouble(Kind.REFUSED, f"returned {status} and asks not to be tried again; {says}")
         if status == 429:
             text = f"still too many requests after {retries} retries; lower `concurrency`; {says}"
         else:
