@@ -27,6 +27,7 @@ _EXTRA_OF = {
     "sklearn": "dense",
     "datasets": "hub",
     "openai": "openai",
+    "tenacity": "openai",
     "matplotlib": "finetune",
     "datasketch": "finetune",
     "safetensors": "transformers",

@@ -10,9 +10,11 @@ from harness.files import JsonObject
 from harness.records import (
     Answer,
     Document,
+    Failure,
     JudgeItem,
     Message,
     OptionRequest,
+    OptionScores,
     Passage,
     Query,
     Question,
@@ -126,6 +128,11 @@ class ModelAdapter(Protocol):
         """Names what is in memory when this adapter works: adapters with the same key share it."""
 
     @property
+    def streams(self) -> bool:
+        """Whether `generate` takes any number of requests and yields each answer when it arrives; else it wants them
+        in batches."""
+
+    @property
     def fixed_batch_size(self) -> int | None:
         """The batch size that the entry or the user set; None where it is to be measured."""
 
@@ -148,8 +155,9 @@ class ModelAdapter(Protocol):
     def batch_size(self, requests: Sequence[Request]) -> int:
         """How many requests one call of `generate` should get, measured on these."""
 
-    def generate(self, requests: Sequence[Request]) -> Iterator[Answer]:
-        """Streams answers in any order, each with its request's key."""
+    def generate(self, requests: Sequence[Request]) -> Iterator[Answer | Failure]:
+        """Streams answers in any order, each with its request's key. Raises `HarnessError` when no further request
+        would fare better, after what had arrived."""
 
     def close(self) -> None:
         """Frees the weights; the next `generate` loads them again."""
@@ -197,9 +205,8 @@ class Gated(Protocol):
 class OptionScorer(Protocol):
     """A model that can give the probability of a next text."""
 
-    def score_options(self, requests: Sequence[OptionRequest]) -> list[dict[str, float]]:
-        """Natural-log probability of each option, by option. An option that is not one token after the prompt is
-        left out."""
+    def score_options(self, requests: Sequence[OptionRequest]) -> Iterator[OptionScores | Failure]:
+        """Streams what is asked for in any order, as `generate` does."""
 
 
 class Judge(Protocol):
@@ -256,10 +263,10 @@ class Judge(Protocol):
 class SingleJudge(Judge, Protocol):
     """A judge that reads answers."""
 
-    def batch_size(self, items: Sequence[JudgeItem]) -> int:
-        """How many items one call of `judge` should get."""
+    def batch_size(self, items: Sequence[JudgeItem]) -> int | None:
+        """How many items one call of `judge` should get; None: any number, each score comes when it is there."""
 
-    def judge(self, items: Sequence[JudgeItem]) -> Iterator[Score]:
+    def judge(self, items: Sequence[JudgeItem]) -> Iterator[Score | Failure]:
         """Streams scores in any order, one for each item."""
 
 

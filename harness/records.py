@@ -13,9 +13,11 @@ __all__ = [
     "Decoding",
     "Document",
     "Fact",
+    "Failure",
     "JudgeItem",
     "Message",
     "OptionRequest",
+    "OptionScores",
     "Passage",
     "Query",
     "Question",
@@ -164,6 +166,8 @@ class StopReason(StrEnum):
     """A stop string of the task ended it."""
     WINDOW = "window"
     """The prompt does not fit the model's window even without passages: nothing was generated."""
+    FAILED = "failed"
+    """The request failed, however often it was tried: there is no answer, and the next run asks again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,13 +184,28 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A model's answer to the request with that key."""
+    """A model's answer to the request with that key. `reason`: why there is none, of a request that failed."""
 
     key: str
     text: str
     stop_reason: StopReason
     prompt_tokens: int
     answer_tokens: int
+    reason: str = ""
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether there is no answer, not even an empty one."""
+        return self.stop_reason in (StopReason.WINDOW, StopReason.FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What comes of a request, or of a judge's item, in place of its answer when asking failed for this one alone.
+    It is not stored, so it is asked again."""
+
+    key: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +215,15 @@ class OptionRequest:
     key: str
     prompt: str
     options: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OptionScores:
+    """The natural-log probability of each option, by option; one that is not one token after the prompt is left
+    out."""
+
+    key: str
+    logprobs: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +248,8 @@ class JudgeItem:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """What a judge gives one answer for one criterion in one repeat. `value` None: unscored, and `reason` says why."""
+    """What a judge gives one answer for one criterion in one repeat. `value` None: unscored, and `reason` says why.
+    `failed`: the judge could not be asked; such a score is not stored, so it is asked for again."""
 
     key: str
     criterion: str
@@ -228,3 +257,4 @@ class Score:
     value: float | None
     reason: str = ""
     reply: str = ""
+    failed: bool = False

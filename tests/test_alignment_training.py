@@ -42,7 +42,7 @@ from harness.judging.alignment.network import (
 from harness.judging.alignment.planning import TextPair
 from harness.judging.alignment.reader import Reader
 from harness.judging.alignment.words import words
-from harness.records import JudgeItem, Question
+from harness.records import JudgeItem, Question, Score
 from tests.conftest import Finished, Silent, write_entries, write_pack
 from tests.test_alignment_judge import ENTRY
 from tests.test_judge_making import write_judgements
@@ -384,5 +384,5 @@ def test_the_shipped_network_tells_right_from_wrong(tmp_path: Path) -> None:
     }
     question = Question("q", "What does the gene do?", (reference,))
     items = [JudgeItem(key, question, reference, text, (), "accuracy", 0) for key, text in answers.items()]
-    values = {score.key: score.value or 0.0 for score in judge.judge(items)}
+    values = {score.key: score.value or 0.0 for score in judge.judge(items) if isinstance(score, Score)}
     assert values["right"] > max(values[key] for key in ("code", "contrary", "stranger")) + 0.5, values

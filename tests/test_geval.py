@@ -14,7 +14,7 @@ from harness.adapters.scripted import ScriptedAdapter
 from harness.digests import digest_of
 from harness.errors import HarnessError
 from harness.judging.geval import CriterionText, GEvalJudge, GEvalSettings, expected_score, neutralise, score_in
-from harness.records import Decoding, JudgeItem, Question
+from harness.records import Decoding, JudgeItem, Question, Score
 
 CRITERIA = tuple(
     CriterionText(name, name.title(), "As it says.", {m: f"level {m}" for m in range(1, 6)}, ("Read.", "Score."))
@@ -39,6 +39,13 @@ def item(answer: str = "Blue.", criterion: str = "accuracy", repeat: int = 0) ->
     question = Question("q", "Which colour?", ("Blue.",))
     key = digest_of([criterion, repeat, answer])
     return JudgeItem(key, question, "Blue.", answer, (), criterion, repeat)
+
+
+def scored(judge: GEvalJudge, *items: JudgeItem) -> list[Score]:
+    """The scores of items of which none failed."""
+    scores = [score for score in judge.judge(items) if isinstance(score, Score)]
+    assert len(scores) == len(items)
+    return scores
 
 
 @pytest.mark.parametrize(
@@ -78,7 +85,7 @@ def test_the_last_form_wins_and_what_is_no_score_is_none(reply: str, score: int 
 
 def test_a_reply_without_a_score_is_unscored_with_its_reason() -> None:
     judge = GEvalJudge("j", settings(), ScriptedAdapter(["Sorry, I cannot say."]))
-    scores = list(judge.judge([item(repeat=r) for r in range(3)]))
+    scores = scored(judge, *[item(repeat=r) for r in range(3)])
     assert [score.value for score in scores] == [None] * 3
     assert scores[0].reason == "no score from 1 to 5 in the reply"
     assert scores[0].reply == "Sorry, I cannot say."
@@ -89,7 +96,7 @@ def test_every_item_and_repeat_has_a_seed_of_its_own() -> None:
     adapter = ScriptedAdapter(["1", "5"])
     judge = GEvalJudge("j", settings(repeats=10), adapter)
     items = [item(answer=answer, repeat=repeat) for answer in ("Blue.", "Red.") for repeat in range(10)]
-    scores = [score.value for score in judge.judge(items)]
+    scores = [score.value for score in scored(judge, *items)]
     assert len({request.seed for request in adapter.requests}) == 20
     assert set(scores) == {1.0, 5.0}
 
@@ -116,7 +123,7 @@ def test_an_answer_over_the_judges_window_is_truncated_until_it_fits_with_a_rema
     judge = GEvalJudge("j", settings(), adapter)
     (whole,) = adapter.count_tokens([judge.prompt_of(item(answer))])
     assert whole > 22 - 8
-    (score,) = judge.judge([item(answer)])
+    (score,) = scored(judge, item(answer))
     assert score.value == 4.0
     assert score.reason == f"the answer was truncated at {len(answer) // 4} characters"
     (asked,) = adapter.requests
@@ -126,14 +133,14 @@ def test_an_answer_over_the_judges_window_is_truncated_until_it_fits_with_a_rema
 
 def test_a_prompt_over_the_judges_window_is_unscored_and_not_asked() -> None:
     adapter = ScriptedAdapter(["4"], window=9)
-    (score,) = GEvalJudge("j", settings(), adapter).judge([item()])
+    (score,) = scored(GEvalJudge("j", settings(), adapter), item())
     assert (score.value, score.reason) == (None, "the judge's prompt does not fit its window")
     assert adapter.requests == []
 
 
 def test_an_empty_answer_is_marked_by_rule_without_asking() -> None:
     adapter = ScriptedAdapter(["5"])
-    (score,) = GEvalJudge("j", settings(), adapter).judge([item(answer="  ")])
+    (score,) = scored(GEvalJudge("j", settings(), adapter), item(answer="  "))
     assert (score.value, score.reason) == (1.0, "empty answer: lowest score by rule")
     assert adapter.requests == []
 
@@ -146,7 +153,7 @@ def test_the_prompt_holds_what_the_judge_sees_and_begins_its_reply() -> None:
 
 def test_the_score_of_a_truncated_answer_has_a_remark() -> None:
     judge = GEvalJudge("j", settings(max_answer_chars=5), ScriptedAdapter(["4"]))
-    (long,), (short,) = judge.judge([item("123456789")]), judge.judge([item("1234")])
+    (long,), (short,) = scored(judge, item("123456789")), scored(judge, item("1234"))
     assert (long.value, long.reason) == (4.0, "the answer was truncated at 5 characters")
     assert (short.value, short.reason) == (4.0, "")
 
@@ -198,10 +205,10 @@ def test_expected_score_by_hand() -> None:
 def test_expected_score_mode_asks_once_and_refuses_too_little_mass() -> None:
     sure = ScriptedAdapter(["?"], option_logprobs={"4": math.log(0.6), "5": math.log(0.2)})
     mode = {"scoring": "expected_score", "repeats": 1, "decoding": Decoding()}
-    (score,) = GEvalJudge("j", settings(**mode), sure).judge([item()])
+    (score,) = scored(GEvalJudge("j", settings(**mode), sure), item())
     assert score.value == pytest.approx(4.25)
     unsure = ScriptedAdapter(["?"], option_logprobs={"4": math.log(0.01)})
-    (score,) = GEvalJudge("j", settings(**mode), unsure).judge([item()])
+    (score,) = scored(GEvalJudge("j", settings(**mode), unsure), item())
     assert score.value is None
     assert "under 0.05" in score.reason
 

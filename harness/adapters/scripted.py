@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from harness.digests import digest_of
 from harness.files import JsonObject
 from harness.interfaces import Description, Identity, Usage
-from harness.records import Answer, Message, OptionRequest, Request, StopReason
+from harness.records import Answer, Message, OptionRequest, OptionScores, Request, StopReason
 
 __all__ = ["ScriptedAdapter"]
 
@@ -59,6 +59,10 @@ class ScriptedAdapter:
         return {}
 
     @property
+    def streams(self) -> bool:
+        return False
+
+    @property
     def fixed_batch_size(self) -> int | None:
         return 8
 
@@ -87,8 +91,9 @@ class ScriptedAdapter:
             kept = words[:limit]
             yield Answer(request.key, " ".join(kept), stop, len(request.prompt.split()), len(kept))
 
-    def score_options(self, requests: Sequence[OptionRequest]) -> list[dict[str, float]]:
-        return [{o: self._options[o] for o in request.options if o in self._options} for request in requests]
+    def score_options(self, requests: Sequence[OptionRequest]) -> Iterator[OptionScores]:
+        for request in requests:
+            yield OptionScores(request.key, {o: self._options[o] for o in request.options if o in self._options})
 
     def prepare(self) -> None:
         """Nothing is needed."""

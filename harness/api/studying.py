@@ -103,14 +103,15 @@ class _Study:
         return Path(self.options.checkpoints) / task / cell.model
 
     def _finished(self) -> list[tuple[JsonObject, bool]]:
-        """Manifests of the runs by the leaderboard's judge, and whether anything of each is scored."""
+        """Manifests of the runs by the leaderboard's judge, and whether anything of each is scored and nothing
+        failed."""
         found = []
         for path in sorted(Path(self.options.results).glob("*/*/manifest.json")):
             manifest = read_json(path, "delete the folder and run again")
             if any(is_of_task(manifest, task) for task in self.tasks):
                 run = read_run(path.parent)
                 scored = any(run.scores[name].n for name in run.criteria if name in run.scores)
-                found.append((manifest, scored and run.judge == self.entry.judge))
+                found.append((manifest, scored and not run.failures and run.judge == self.entry.judge))
         return found
 
     def _is_of(self, manifest: JsonObject, cell: Cell) -> bool:
@@ -218,8 +219,8 @@ class _Study:
         for (number, _), outcome in zip(prepared, outcomes, strict=True):
             if outcome.error is not None:
                 self._set([number], State.FAILED, str(outcome.error))
-            elif outcome.run is not None and _is_unscored(outcome.run):
-                self._set([number], State.FAILED, _why_unscored(outcome.run))
+            elif outcome.run is not None and (why := _why_unfinished(outcome.run)):
+                self._set([number], State.FAILED, why)
             else:
                 self._set([number], State.DONE)
 
@@ -260,7 +261,8 @@ class _Study:
             except HarnessError as error:
                 self._set([number], State.FAILED, str(error))
             else:
-                self._set([number], State.FAILED if _is_unscored(run) else State.DONE, _why_unscored(run))
+                why = _why_unfinished(run)
+                self._set([number], State.FAILED if why else State.DONE, why)
 
     def _answered(self, cell: Cell) -> Run | None:
         """The newest run of the cell by any judge."""
@@ -299,7 +301,11 @@ def _is_unscored(run: Run) -> bool:
     return bool(run.criteria) and not any(run.scores[name].n for name in run.criteria if name in run.scores)
 
 
-def _why_unscored(run: Run) -> str:
+def _why_unfinished(run: Run) -> str:
+    """Empty for a run that is finished."""
+    if run.failures and not _is_unscored(run):
+        answers, scores = run.failures["answers"], run.failures["scores"]
+        return f"requests failed: {answers} answers and {scores} scores are missing; the same command asks for them"
     if not _is_unscored(run):
         return ""
     reasons = ", ".join(run.unscored["reasons"]) or "no reason given"

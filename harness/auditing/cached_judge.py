@@ -7,7 +7,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from harness.errors import HarnessError
 from harness.evaluation.scoring import JudgeInput, finished, judge_run
+from harness.evaluation.stages import reasons_line
 from harness.interfaces import Judge, Progress
 from harness.records import Passage, Question, Score
 from harness.statistics import mean
@@ -44,7 +46,8 @@ class CachedJudge:
         self.judge, self._store, self._progress = judge, store, progress
 
     def scores(self, cases: Sequence[Case], criteria: Sequence[str] | None = None) -> dict[str, CaseScores]:
-        """By case id. `criteria` None: all that the judge has."""
+        """By case id. `criteria` None: all that the judge has. Raises `HarnessError` when the judge could not be asked
+        about some: a card is of all cases."""
         judged = JudgeInput(
             targets=[case.question.references[0] for case in cases],
             questions=[replace(case.question, id=case.id) for case in cases],
@@ -52,6 +55,12 @@ class CachedJudge:
             answers=[finished(case.answer) for case in cases],
         )
         scores = judge_run(judged, self.judge, self._store, self._progress, criteria)
+        failed = [score.reason for case_scores in scores for score in case_scores if score.failed]
+        if failed:
+            raise HarnessError(
+                f"judge {self.judge.name}: {len(failed)} scores are missing ({reasons_line(failed)}); the others are "
+                "stored, and the same command asks for these alone"
+            )
         return {
             case.id: CaseScores(_by_criterion(case_scores)) for case, case_scores in zip(cases, scores, strict=True)
         }

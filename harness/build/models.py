@@ -37,7 +37,7 @@ def build_model(model: ResolvedModel, task: str, resources: Resources, options: 
         case ScriptedModelEntry() as entry:
             return ScriptedAdapter(entry.script, name=entry.model, window=entry.max_length, licence=entry.licence)
         case OpenAIModelEntry() as entry:
-            return OpenAIAdapter(entry.model, _api_settings(entry), resources.budget)
+            return OpenAIAdapter(entry.model, _api_settings(entry), resources.budget, resources.progress)
         case TransformersModelEntry() as entry:
             return _transformers(model, entry, task, resources, options)
         case unknown:

@@ -2,7 +2,8 @@
 parser does not leave this package. Heavy imports wait for `run`.
 
 Flags are lm-eval's where the idea is the same; `--include-path` and `--include_path` are the same flag.
-Exit codes: 0 success; 1 a check found something; 2 something the user can fix, one line each; 130 interrupted.
+Exit codes: 0 success; 1 a check found something, or some requests failed; 2 something the user can fix, one line each;
+130 interrupted. What is printed may hold text from outside (entries, servers, data): a terminal never obeys it.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import argparse
 import shlex
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
+from typing import TextIO, cast
 
 from harness import __version__
 from harness.cli import (
@@ -29,6 +32,7 @@ from harness.cli import (
     validation,
 )
 from harness.errors import HarnessError
+from harness.texts import PrintableStream, printable
 
 __all__ = ["main", "make_parser"]
 
@@ -76,10 +80,11 @@ def main(arguments: Sequence[str]) -> int:
     options = make_parser().parse_args([_underscored(argument) for argument in arguments])
     options.command_line = shlex.join(["harness", *arguments])
     try:
-        return int(options.run(options))
+        with redirect_stdout(cast("TextIO", PrintableStream(sys.stdout))):
+            return int(options.run(options))
     except HarnessError as error:
         for problem in error.problems:
-            print(f"harness: {problem}", file=sys.stderr)
+            print(printable(f"harness: {problem}"), file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("harness: stopped; what was computed is stored, and the same command resumes", file=sys.stderr)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UsageError
+from harness.texts import printable
 
 if TYPE_CHECKING:
     from harness.entries.catalog import Catalog
+    from harness.evaluation.folder import Run
 
 __all__ = [
     "Subparsers",
@@ -18,6 +22,7 @@ __all__ = [
     "add_include_path",
     "add_output_path",
     "add_store",
+    "announce_failures",
     "catalog_of",
     "key_values",
     "names_of",
@@ -72,6 +77,21 @@ def catalog_of(options: argparse.Namespace) -> Catalog:
     from harness.entries.catalog import Catalog
 
     return Catalog(options.include_path)
+
+
+def announce_failures(runs: Iterable[Run], again: str = "the same command asks for these alone") -> int:
+    """Says of which runs requests failed, and how to go on (`again`). The exit code: 1 when some did."""
+    failed = [run for run in runs if run.failures]
+    for run in failed:
+        print(
+            printable(
+                f"harness: {run.task} × {run.model}, {run.plan.arm}: {run.failures['answers']} answers and "
+                f"{run.failures['scores']} scores are missing, because requests failed; what arrived is stored, and "
+                f"{again}"
+            ),
+            file=sys.stderr,
+        )
+    return 1 if failed else 0
 
 
 def names_of(values: list[str]) -> list[str]:

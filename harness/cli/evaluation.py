@@ -13,6 +13,7 @@ from harness.cli.common import (
     add_include_path,
     add_output_path,
     add_store,
+    announce_failures,
     catalog_of,
     key_values,
     names_of,
@@ -121,7 +122,7 @@ def _models(options: argparse.Namespace) -> list[ResolvedModel]:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Prints the table of finished runs; exit code 2 when some run failed."""
+    """Prints the table of finished runs; exit code 2 when some run failed, 1 when some requests of a run did."""
     from harness.api import RunsFailed, evaluate
 
     limit, batch_size = _limit(options.limit), _batch_size(options.batch_size)
@@ -148,9 +149,10 @@ def run(options: argparse.Namespace) -> int:
         )
     except RunsFailed as failed:
         _print(failed.runs, tasks, batch_size, options)
+        announce_failures(failed.runs)
         raise
     _print(runs, tasks, batch_size, options)
-    return 0
+    return announce_failures(runs)
 
 
 def _print(runs: list[Run], tasks: list[str], batch_size: BatchSize | None, options: argparse.Namespace) -> None:

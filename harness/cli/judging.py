@@ -13,6 +13,7 @@ from harness.cli.common import (
     add_include_path,
     add_output_path,
     add_store,
+    announce_failures,
     catalog_of,
 )
 from harness.errors import UsageError
@@ -103,7 +104,7 @@ def judge_runs(options: argparse.Namespace) -> int:
         command=options.command_line,
     )
     print(runs_table(runs))
-    return 0
+    return announce_failures(runs, "the same command asks for the scores, and harness eval for the answers")
 
 
 def audit_judge(options: argparse.Namespace) -> int:

@@ -53,4 +53,12 @@ def run(options: argparse.Namespace) -> int:
     )
     print(scored_table(scored, card))
     print(f"written to {options.output_path}", file=sys.stderr)
+    if scored.failures:
+        missing = scored.failures["scores"]
+        print(
+            f"harness: {missing} scores are missing, because requests failed; what arrived is stored, and the same "
+            "command asks for these alone",
+            file=sys.stderr,
+        )
+        return 1
     return 0

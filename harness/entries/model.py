@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from harness.entries.parts import Metadata, ModelName, Name, Names, Part, Positive, Revision
+from harness.texts import without_credentials
 
 __all__ = [
     "ApiEntry",
@@ -157,6 +158,9 @@ class ResolvedModel(Part):
         return self.entry.model
 
     def record(self) -> dict[str, Any]:
-        """As plain JSON values, for manifests and people."""
+        """As plain JSON values, for manifests and people: without the credentials that an address may hold."""
+        entry = self.entry.model_dump(exclude_none=True)
+        if isinstance(self.entry, OpenAIModelEntry):
+            entry["api"]["base_url"] = without_credentials(self.entry.api.base_url)
         lora = {"base": self.base.model if self.base else None, "peft": self.peft}
-        return {**self.entry.model_dump(exclude_none=True), **{k: v for k, v in lora.items() if v is not None}}
+        return {**entry, **{k: v for k, v in lora.items() if v is not None}}

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from harness.evaluation.samples import Sample
 from harness.files import JsonObject
 from harness.measures import CLEAN, SCALE, measure_of
-from harness.records import Answer
+from harness.records import Answer, StopReason
 from harness.statistics import Bounds, Interval, mean, mean_interval, standard_error
 
-__all__ = ["Aggregate", "aggregate", "answers_overview", "leakage_overview", "unscored_overview"]
+__all__ = ["Aggregate", "aggregate", "answers_overview", "failures_overview", "leakage_overview", "unscored_overview"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +82,13 @@ def leakage_overview(leakage: Mapping[str, Sequence[str]], samples: Sequence[Sam
             if any(kind != "document" for kind in item_kinds)
         },
     }
+
+
+def failures_overview(samples: Sequence[Sample]) -> JsonObject:
+    """How many answers and scores are missing because requests failed; empty where none did."""
+    answers = sum(sample.answer.stop_reason == StopReason.FAILED for sample in samples)
+    scores = sum(score.failed for sample in samples for score in sample.scores)
+    return {"answers": answers, "scores": scores} if answers or scores else {}
 
 
 def unscored_overview(samples: Sequence[Sample]) -> JsonObject:

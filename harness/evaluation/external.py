@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from harness.digests import digest_of
 from harness.errors import DataError, near_names
-from harness.evaluation.aggregates import Aggregate, aggregate, unscored_overview
+from harness.evaluation.aggregates import Aggregate, aggregate, failures_overview, unscored_overview
 from harness.evaluation.samples import Sample, first_sentence, item_scores
 from harness.evaluation.scoring import JudgeInput, finished, judge_run
 from harness.files import JsonObject, numbered_rows
@@ -74,7 +74,9 @@ class ScoredAnswers(list[JsonObject]):
             each.measure: each for each in aggregate(samples, Bounds(*map(float, judge.scale)))
         }
         self.unscored = unscored_overview(samples)
-        self.judge_is_broken = self.unscored["unscored"] > judge.max_unscored * self.unscored["scores"]
+        self.failures: JsonObject = failures_overview(samples)
+        of_judge = self.unscored["unscored"] - self.failures.get("scores", 0)
+        self.judge_is_broken = of_judge > judge.max_unscored * self.unscored["scores"]
 
     def lines(self) -> str:
         """The rows as JSON lines."""

@@ -250,6 +250,12 @@ class Run:
         return {"scores" if key == "verdicts" else key: value for key, value in self._ours["unscored"].items()}
 
     @property
+    def failures(self) -> dict[str, int]:
+        """How many `answers` and `scores` are missing because requests failed; empty where none did. The same command
+        asks for these alone."""
+        return {name: int(count) for name, count in self._ours.get("failures", {}).items()}
+
+    @property
     def available(self) -> int:
         """Questions that the task has, of which the first were taken."""
         return int(self.results["n-samples"][self.task]["original"])

@@ -10,7 +10,13 @@ from pathlib import Path
 from harness.digests import digest_of
 from harness.errors import HarnessError
 from harness.evaluation import stages
-from harness.evaluation.aggregates import aggregate, answers_overview, leakage_overview, unscored_overview
+from harness.evaluation.aggregates import (
+    aggregate,
+    answers_overview,
+    failures_overview,
+    leakage_overview,
+    unscored_overview,
+)
 from harness.evaluation.folder import Run, RunDocuments, folder_of, read_run, write_run
 from harness.evaluation.samples import Sample, leakage_values, measure
 from harness.evaluation.scoring import JudgeInput, judge_run, target_of, with_few_references
@@ -232,7 +238,8 @@ def conclude(
 ) -> Run:
     """Writes the run folder. `trivial` are the means of trivial answers (`evaluation.trivial`); `started` is in seconds
     since the epoch."""
-    unscored = unscored_overview(samples)
+    unscored, failures = unscored_overview(samples), failures_overview(samples)
+    of_judge = unscored["unscored"] - failures.get("scores", 0)  # what could not be asked is no fault of the judge
     model = {"name": record.model.name, **record.model.description}
     run_id = record.run_id
     documents = RunDocuments(
@@ -251,8 +258,9 @@ def conclude(
             "judge_repeats": record.judge.repeats,
             "scale": list(record.judge.scale),
             "criteria": list(record.judge.criteria),
-            "judge_is_broken": unscored["unscored"] > record.judge.max_unscored * unscored["scores"],
+            "judge_is_broken": of_judge > record.judge.max_unscored * unscored["scores"],
             "unscored": unscored,
+            **({"failures": failures} if failures else {}),
             "model_id": digest_of(record.model.identity),
             "source": dict(record.source),
             "trivial": {name: dict(means) for name, means in trivial.items()},

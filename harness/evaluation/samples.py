@@ -52,13 +52,13 @@ def measure(
 ) -> dict[str, float | None]:
     """Every measure of one item, criteria first, in the order in which tables show them."""
     values = item_scores(scores)
-    asked = answer.stop_reason != StopReason.WINDOW
+    asked, failed = not answer.is_missing, answer.stop_reason == StopReason.FAILED
     for name in plan.metrics:
         values[name] = ANSWER_METRICS[name](answer.text, question.references) if asked else None
     if plan.arm == Arm.RAG:
         values |= _retrieval(plan, question, passages)
-    values["answer_words"] = float(len(answer.text.split()))
-    values["truncated"] = float(answer.stop_reason == StopReason.LIMIT)
+    values["answer_words"] = None if failed else float(len(answer.text.split()))
+    values["truncated"] = None if failed else float(answer.stop_reason == StopReason.LIMIT)
     values["dropped_passages"] = float(dropped)
     values["unanswerable"] = float(not question.answerable)
     if len(question.references) > 1:
@@ -84,7 +84,7 @@ def _retrieval(plan: TaskPlan, question: Question, passages: Sequence[Passage]) 
 def _twin(question: Question, answer: Answer) -> dict[str, float | None]:
     """Of a counterfactual twin's question: what share of the facts asked for the answer states as its page has them,
     and what share as the fine-tuning pool had them, as the facts judge reads it. An answer may do both, or neither."""
-    if answer.stop_reason == StopReason.WINDOW:
+    if answer.is_missing:
         return {"from_context": None, "from_weights": None}
     sides = {"from_context": question.facts, "from_weights": question.replaced}
     seen = {name: marks(replace(question, facts=facts, side_facts=()), answer.text) for name, facts in sides.items()}
@@ -93,7 +93,7 @@ def _twin(question: Question, answer: Answer) -> dict[str, float | None]:
 
 def _style(plan: TaskPlan, question: Question, passages: Sequence[Passage], answer: Answer) -> dict[str, float | None]:
     """How the answer fails as text. None where nothing was asked."""
-    if answer.stop_reason == StopReason.WINDOW:
+    if answer.is_missing:
         return {"empty": None, "abstained": None, "loops": None, "echoes": None}
     # passages without text, not none: with none the template leaves out what it says of them, which may be echoed too
     blank = [replace(passage, title="", text="") for passage in passages]

@@ -15,7 +15,7 @@ from harness.evaluation.stages import Record, Stage, complete, planned_size
 from harness.interfaces import Judge, Panel, Progress, SingleJudge
 from harness.judging.references import parts_of
 from harness.prompts import render
-from harness.records import Answer, JudgeItem, Passage, Question, Score, StopReason
+from harness.records import Answer, Failure, JudgeItem, Passage, Question, Score, StopReason
 from harness.statistics import mean
 from harness.store import Store
 
@@ -91,7 +91,7 @@ def judge_together(
             run.questions, run.targets, run.passages, run.answers, strict=True
         ):
             question_items: dict[str, JudgeItem] = {}
-            if answer.stop_reason != StopReason.WINDOW:
+            if not answer.is_missing:
                 others = _other_references(target, question)
                 asked = [
                     JudgeItem("", question, target, answer.text, passages, criterion, 0, others) for criterion in chosen
@@ -102,8 +102,11 @@ def judge_together(
         keys.append(run_scores)
     scores = _scores(judge, items, store, progress)
     return [
-        [[scores[key] for key in question_items] or [_not_asked(c) for c in chosen] for question_items in run_scores]
-        for run_scores in keys
+        [
+            [scores[key] for key in question_items] or [_not_asked(answer, criterion) for criterion in chosen]
+            for question_items, answer in zip(run_scores, run.answers, strict=True)
+        ]
+        for run_scores, run in zip(keys, runs, strict=True)
     ]
 
 
@@ -113,8 +116,11 @@ def _other_references(target: str, question: Question) -> tuple[str, ...]:
     return tuple(each for each in dict.fromkeys(question.references) if each.strip() and each.strip() not in known)
 
 
-def _not_asked(criterion: str) -> Score:
-    return Score("", criterion, 0, None, "the prompt does not fit the model's window, even without passages")
+def _not_asked(answer: Answer, criterion: str) -> Score:
+    if answer.stop_reason == StopReason.WINDOW:
+        return Score("", criterion, 0, None, "the prompt does not fit the model's window, even without passages")
+    why = f": {answer.reason}" if answer.reason else ""
+    return Score("", criterion, 0, None, f"the model gave no answer{why}", failed=True)
 
 
 def _repeated(judge: Judge, item: JudgeItem) -> dict[str, JudgeItem]:
@@ -126,21 +132,28 @@ def _repeated(judge: Judge, item: JudgeItem) -> dict[str, JudgeItem]:
 
 def _scores(judge: Judge, items: Mapping[str, JudgeItem], store: Store, progress: Progress) -> Mapping[str, Score]:
     if isinstance(judge, Panel):
-        means = [_means(member, items, store, progress) for member in judge.members]
-        return {key: judge.combine(item, [member_means[key] for member_means in means]) for key, item in items.items()}
+        by_member = [_by_key(member, items, store, progress) for member in judge.members]
+        return {key: _combined(judge, item, [scores[key] for scores in by_member]) for key, item in items.items()}
     if not isinstance(judge, SingleJudge):
         raise TypeError(f"{judge.name} is neither a single judge nor a panel")
     return _single(judge, items, store, progress)
 
 
-def _means(
+def _by_key(
     member: Judge, items: Mapping[str, JudgeItem], store: Store, progress: Progress
-) -> Mapping[str, float | None]:
-    """One member's mean over its scored repeats, by the panel's key."""
+) -> Mapping[str, Sequence[Score]]:
+    """One member's repeats, by the panel's key."""
     repeats = {key: _repeated(member, item) for key, item in items.items()}
     scores = _scores(member, {key: item for each in repeats.values() for key, item in each.items()}, store, progress)
-    values = {key: [scores[repeat_key].value for repeat_key in each] for key, each in repeats.items()}
-    return {key: mean([value for value in item_values if value is not None]) for key, item_values in values.items()}
+    return {key: [scores[repeat_key] for repeat_key in each] for key, each in repeats.items()}
+
+
+def _combined(panel: Panel, item: JudgeItem, by_member: Sequence[Sequence[Score]]) -> Score:
+    """Of the members' means over their scored repeats; none while a member could not be asked, since it would be the
+    score of another panel."""
+    if failed := next((score for scores in by_member for score in scores if score.failed), None):
+        return replace(failed, key=item.key, repeat=item.repeat)
+    return panel.combine(item, [mean([s.value for s in scores if s.value is not None]) for scores in by_member])
 
 
 def _single(
@@ -148,22 +161,33 @@ def _single(
 ) -> Mapping[str, Score]:
     order = _in_order(items)
 
-    def measure() -> int:  # "verdicts" is part of the key of plans that are stored
+    failures: dict[str, str] = {}
+
+    def measure() -> int | None:  # "verdicts" is part of the key of plans that are stored
         return planned_size(
             store, "verdicts", judge.identity, order, lambda: judge.batch_size([items[key] for key in order])
         )
 
     def compute(batch: Sequence[str]) -> Iterator[tuple[str, Record]]:
         for score in judge.judge([items[key] for key in batch]):
-            yield score.key, _record_of(score)
+            if isinstance(score, Failure):
+                failures[score.key] = score.reason
+            else:
+                yield score.key, _record_of(score)
 
-    stored = complete(store, Stage("judge", "scores", order, measure, compute), progress)
-    return {key: _score_of(record) for key, record in stored.items()}
+    stored = complete(store, Stage("judge", "scores", order, measure, compute, failures=failures), progress)
+    failed = {
+        key: Score(key, items[key].criterion, items[key].repeat, None, f"the judge gave no score: {why}", failed=True)
+        for key, why in failures.items()
+        if key not in stored
+    }
+    return {key: _score_of(record) for key, record in stored.items()} | failed
 
 
 def _record_of(score: Score) -> Record:
     """As the store and run folders hold it: the value is called `score` there."""
     record = asdict(score)
+    del record["failed"]
     return {("score" if name == "value" else name): value for name, value in record.items()}
 
 

@@ -1,4 +1,5 @@
-"""The stages of a run. Each looks in the store first and computes what is missing, batch by batch, storing each batch.
+"""The stages of a run. Each looks in the store first and computes what is missing: batch by batch, storing each batch,
+or, for a model or judge that streams, all at once, storing each record when it arrives.
 
     retrieve  question            -> passages
     fit       question, passages  -> final prompt (whole passages dropped from the last rank up until it fits)
@@ -11,8 +12,11 @@ The functions whose names begin with `key_of` hold what a record depends on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from harness.digests import digest_of, seed_of
@@ -22,6 +26,7 @@ from harness.interfaces import Identity, ModelAdapter, Progress, Retriever
 from harness.records import (
     Answer,
     Arm,
+    Failure,
     Passage,
     Query,
     Question,
@@ -31,13 +36,14 @@ from harness.records import (
 )
 from harness.store import Kind, Store
 
-__all__ = ["Stage", "answer", "complete", "fit", "planned_size", "retrieve"]
+__all__ = ["Stage", "answer", "complete", "fit", "planned_size", "reasons_line", "retrieve"]
 
 PROMPT_FORMAT = 2  # 2: the system instruction is a template too
 """Raise it when the same entry, model and passages would make another final prompt."""
 
 _QUERIES = 64  # queries a batch
 _PROMPTS = 64  # prompts a batch of the store
+_REASONS = 3  # reasons that a line names
 
 
 # ---- keys -----------------------------------------------------------------------------------------------------------
@@ -142,21 +148,38 @@ def answer(
     }
     longest_first = sorted(requests, key=lambda key: (-requests[key].prompt_tokens, key))
 
-    def measure() -> int:
+    failures: dict[str, str] = {}
+
+    def size() -> int | None:
+        if adapter.streams or adapter.fixed_batch_size:
+            return adapter.fixed_batch_size
         return planned_size(
             store, "answers", adapter.identity, longest_first, lambda: adapter.batch_size(list(requests.values()))
         )
 
     def compute(batch: Sequence[str]) -> Iterator[tuple[str, Record]]:
         for answer in adapter.generate([requests[key] for key in batch]):
-            yield answer.key, asdict(answer)
+            if isinstance(answer, Failure):
+                failures[answer.key] = answer.reason
+            else:
+                yield answer.key, _record_of(answer)
 
-    size = _fixed(adapter.fixed_batch_size) if adapter.fixed_batch_size else measure
-    stored = complete(store, Stage("generate", "answers", longest_first, size, compute, _tokens_of_answer), progress)
-    return [
-        _answer_of(stored[key]) if prompt.fits else Answer(key, "", StopReason.WINDOW, prompt.tokens, 0)
-        for key, prompt in zip(keys, prompts, strict=True)
-    ]
+    stage = Stage("generate", "answers", longest_first, size, compute, _tokens_of_answer, failures)
+    stored = complete(store, stage, progress)
+
+    def answer_to(key: str, prompt: FittedPrompt) -> Answer:
+        if not prompt.fits:
+            return Answer(key, "", StopReason.WINDOW, prompt.tokens, 0)
+        if key in stored:
+            return _answer_of(stored[key])
+        return Answer(key, "", StopReason.FAILED, prompt.tokens, 0, failures[key])
+
+    return [answer_to(key, prompt) for key, prompt in zip(keys, prompts, strict=True)]
+
+
+def _record_of(answer: Answer) -> Record:
+    """As the store holds it: only an answer that is not stored has a reason for that."""
+    return {name: value for name, value in asdict(answer).items() if name != "reason"}
 
 
 def _answer_of(record: Record) -> Answer:
@@ -174,13 +197,18 @@ def _fixed(size: int) -> Callable[[], int]:
     return lambda: size
 
 
-def planned_size(store: Store, kind: str, identity: Identity, keys: Sequence[str], measure: Callable[[], int]) -> int:
+def planned_size(
+    store: Store, kind: str, identity: Identity, keys: Sequence[str], measure: Callable[[], int | None]
+) -> int | None:
     """The batch size of this very set of requests, measured once and remembered, so that a resumed run, which may
-    find less free memory, computes the same batches."""
+    find less free memory, computes the same batches. None, where there are no batches, needs no remembering."""
     key = digest_of([kind, identity, sorted(keys)])
     stored = store.get("plans", [key])
     if key not in stored:
-        store.put("plans", {key: {"batch_size": measure()}})
+        size = measure()
+        if size is None:
+            return None
+        store.put("plans", {key: {"batch_size": size}})
         stored = store.get("plans", [key])
     return int(stored[key]["batch_size"])
 
@@ -190,39 +218,75 @@ Record = Any
 
 
 class Stage(NamedTuple):
-    """What a stage computes: the records of `kind` under `keys`, in batches of so many keys. `compute` gives each key
-    of a batch its record; `tokens_of` counts a record's tokens, for the rates that the console shows."""
+    """What a stage computes: the records of `kind` under `keys`, in batches of so many keys; None: all at once, each
+    record being stored when it comes. `compute` gives each key its record, or puts the reason why there is none into
+    `failures`; `tokens_of` counts a record's tokens, for the rates that the console shows."""
 
     name: str
     kind: Kind
     keys: Iterable[str]
-    batch_size: Callable[[], int]
+    batch_size: Callable[[], int | None]
     compute: Callable[[Sequence[str]], Iterable[tuple[str, Record]]]
     tokens_of: Callable[[Record], int] = lambda record: 0
+    failures: Mapping[str, str] = MappingProxyType({})
 
 
 def complete(store: Store, stage: Stage, progress: Progress) -> dict[str, Record]:
-    """All records of a stage. Batches are cut from all keys, then what is stored is left out: so a run that resumes
-    after a kill forms the batches of an undisturbed one."""
+    """All records of a stage but those of `stage.failures`. Batches are cut from all keys, then what is stored is left
+    out: so a run that resumes after a kill forms the batches of an undisturbed one. Raises `HarnessError` when there is
+    not one record but failures alone."""
     keys = list(dict.fromkeys(stage.keys))
     records = store.get(stage.kind, keys)
     progress.start(stage.name, len(keys), done=len(records))
     if len(records) < len(keys):
         size = stage.batch_size()
-        for first in range(0, len(keys), size):
-            missing = [key for key in keys[first : first + size] if key not in records]
-            by_others = store.get(stage.kind, missing)  # another process may be at work on the same
-            records.update(by_others)
-            if by_others:
-                progress.advance(len(by_others))
-            if batch := [key for key in missing if key not in by_others]:
-                computed = _compute_batch(store, stage, batch)
-                records.update(
-                    store.get(stage.kind, batch)
-                )  # another process may have been first; what is stored counts
-                progress.advance(len(batch), sum(stage.tokens_of(record) for record in computed.values()))
+        if size is None:
+            _stream(store, stage, keys, records, progress)
+        else:
+            for first in range(0, len(keys), size):
+                _complete_batch(store, stage, keys[first : first + size], records, progress)
     progress.finish()
+    if stage.failures:
+        failed = f"{len(stage.failures)} of {len(keys)} requests failed: {reasons_line(stage.failures.values())}"
+        if not records:
+            raise HarnessError(f"{stage.name}: {failed}")
+        progress.note(f"{stage.name}: {failed}")
     return records
+
+
+def reasons_line(reasons: Iterable[str]) -> str:
+    """`3 × reason; 1 × other reason`, the most frequent first, and few of many."""
+    counts = Counter(reasons).most_common()
+    more = f"; and {len(counts) - _REASONS} more" if len(counts) > _REASONS else ""
+    return "; ".join(f"{count} × {reason}" for reason, count in counts[:_REASONS]) + more
+
+
+def _stream(store: Store, stage: Stage, keys: Sequence[str], records: dict[str, Record], progress: Progress) -> None:
+    """Each record is a transaction of its own: what was paid for outlives whatever comes after it."""
+    missing = [key for key in keys if key not in records]
+    with ExitStack() as stack:
+        computed = stage.compute(missing)
+        if isinstance(computed, Iterator) and hasattr(computed, "close"):
+            stack.callback(computed.close)  # when storing fails nothing more is to be asked
+        for key, record in computed:
+            store.put(stage.kind, {key: record})
+            progress.advance(1, stage.tokens_of(record))
+    records.update(store.get(stage.kind, missing))  # another process may have been first; what is stored counts
+    _check_complete(stage, missing, records)
+
+
+def _complete_batch(
+    store: Store, stage: Stage, keys: Sequence[str], records: dict[str, Record], progress: Progress
+) -> None:
+    missing = [key for key in keys if key not in records]
+    by_others = store.get(stage.kind, missing)  # another process may be at work on the same
+    records.update(by_others)
+    if by_others:
+        progress.advance(len(by_others))
+    if batch := [key for key in missing if key not in by_others]:
+        computed = _compute_batch(store, stage, batch)
+        records.update(store.get(stage.kind, batch))  # another process may have been first; what is stored counts
+        progress.advance(len(batch), sum(stage.tokens_of(record) for record in computed.values()))
 
 
 def _compute_batch(store: Store, stage: Stage, batch: Sequence[str]) -> dict[str, Record]:
@@ -234,7 +298,11 @@ def _compute_batch(store: Store, stage: Stage, batch: Sequence[str]) -> dict[str
     except HarnessError:
         store.put(stage.kind, computed)  # what was paid for is kept
         raise
-    if absent := set(batch) - set(computed):
-        raise RuntimeError(f"stage {stage.name}: {len(absent)} of {len(batch)} requests got no record")
+    _check_complete(stage, batch, computed)
     store.put(stage.kind, computed)
     return computed
+
+
+def _check_complete(stage: Stage, keys: Sequence[str], records: Mapping[str, Record]) -> None:
+    if absent := [key for key in keys if key not in records and key not in stage.failures]:
+        raise RuntimeError(f"stage {stage.name}: {len(absent)} of {len(keys)} requests got no record")

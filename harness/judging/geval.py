@@ -24,7 +24,7 @@ from harness.digests import digest_of, seed_of
 from harness.errors import HarnessError
 from harness.interfaces import Identity, ModelAdapter, OptionScorer, Usage
 from harness.prompts import render
-from harness.records import Decoding, JudgeItem, Message, OptionRequest, Request, Score
+from harness.records import Decoding, Failure, JudgeItem, Message, OptionRequest, Request, Score
 
 __all__ = ["CriterionText", "GEvalJudge", "GEvalSettings", "expected_score", "neutralise", "score_in"]
 
@@ -238,8 +238,11 @@ class GEvalJudge:
                 return shorter, tokens
         return prompt, length
 
-    def batch_size(self, items: Sequence[JudgeItem]) -> int:
-        """As many requests as the model takes at once, whole sets of repeats, which share their prompt."""
+    def batch_size(self, items: Sequence[JudgeItem]) -> int | None:
+        """As many requests as the model takes at once, whole sets of repeats, which share their prompt; None where it
+        takes any number."""
+        if self._adapter.streams:
+            return None
         one_each = {(item.question.text, item.answer, item.criterion): item for item in items}
         longest = sorted(
             one_each.values(), key=lambda item: len(item.answer) + sum(map(len, item.references)), reverse=True
@@ -248,7 +251,7 @@ class GEvalJudge:
         size = self._adapter.batch_size(requests)
         return max(1, size // self.repeats) * self.repeats
 
-    def judge(self, items: Sequence[JudgeItem]) -> Iterator[Score]:
+    def judge(self, items: Sequence[JudgeItem]) -> Iterator[Score | Failure]:
         empty = [item for item in items if not item.answer.strip()]
         for item in empty:  # scored by rule: there is nothing in it that a judge could read
             yield Score(
@@ -266,10 +269,13 @@ class GEvalJudge:
             by_expectation = self._settings.scoring == "expected_score"
             yield from self._by_expectation(pairs) if by_expectation else self._by_reply(pairs)
 
-    def _by_reply(self, pairs: Sequence[tuple[JudgeItem, Request]]) -> Iterator[Score]:
+    def _by_reply(self, pairs: Sequence[tuple[JudgeItem, Request]]) -> Iterator[Score | Failure]:
         settings = self._settings
         item_by_key = {item.key: item for item, _ in pairs}
         for answer in self._adapter.generate([request for _, request in pairs]):
+            if isinstance(answer, Failure):
+                yield answer
+                continue
             item = item_by_key[answer.key]
             criterion = self._criteria[item.criterion]
             value = score_in(answer.text, criterion.title, settings.low, settings.high)
@@ -279,14 +285,19 @@ class GEvalJudge:
                 item.key, item.criterion, item.repeat, None if value is None else float(value), reason, answer.text
             )
 
-    def _by_expectation(self, pairs: Sequence[tuple[JudgeItem, Request]]) -> Iterator[Score]:
+    def _by_expectation(self, pairs: Sequence[tuple[JudgeItem, Request]]) -> Iterator[Score | Failure]:
         settings, scorer = self._settings, self._adapter
         if not isinstance(scorer, OptionScorer):
             raise TypeError("an OptionScorer is required; the constructor refuses any other model")
         options = tuple(f"{space}{score}" for score in range(settings.low, settings.high + 1) for space in ("", " "))
         requests = [OptionRequest(request.key, request.prompt, options) for _, request in pairs]
-        for (item, _), logprobs in zip(pairs, scorer.score_options(requests), strict=True):
-            score, mass = expected_score(logprobs, settings.low, settings.high)
+        item_by_key = {item.key: item for item, _ in pairs}
+        for scored in scorer.score_options(requests):
+            if isinstance(scored, Failure):
+                yield scored
+                continue
+            item = item_by_key[scored.key]
+            score, mass = expected_score(scored.logprobs, settings.low, settings.high)
             reply = f"mass {mass:.4f}"
             if score is None or mass < _LEAST_MASS:
                 reason = f"probability {mass:.4f} on the scores, under {_LEAST_MASS}"

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from harness.interfaces import Identity, SingleJudge, Usage
-from harness.records import JudgeItem, Score
+from harness.records import Failure, JudgeItem, Score
 
 __all__ = ["LimitedJudge"]
 
@@ -34,10 +34,10 @@ class LimitedJudge:
     def prepare(self) -> None:
         self._judge.prepare()
 
-    def batch_size(self, items: Sequence[JudgeItem]) -> int:
+    def batch_size(self, items: Sequence[JudgeItem]) -> int | None:
         return self._judge.batch_size(items)
 
-    def judge(self, items: Sequence[JudgeItem]) -> Iterator[Score]:
+    def judge(self, items: Sequence[JudgeItem]) -> Iterator[Score | Failure]:
         return self._judge.judge(items)
 
     def close(self) -> None:

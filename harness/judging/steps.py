@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from harness.errors import HarnessError
 from harness.interfaces import ModelAdapter
 from harness.judging.geval import CriterionText
-from harness.records import Decoding, Message, Request, StopReason
+from harness.records import Decoding, Failure, Message, Request, StopReason
 
 __all__ = ["steps_in", "write_steps"]
 
@@ -32,6 +32,8 @@ def write_steps(adapter: ModelAdapter, criterion: CriterionText, sees: Sequence[
     prompt = adapter.format_prompt([Message("user", text)], reply_prefix="1.")
     (tokens,) = adapter.count_tokens([prompt])
     (answer,) = adapter.generate([Request("steps", prompt, tokens, Decoding(max_gen_toks=_LENGTH))])
+    if isinstance(answer, Failure):
+        raise HarnessError(f"{adapter.name} wrote no list of steps for {criterion.name}: {answer.reason}")
     text = answer.text if re.match(r"\W*1[.)]", answer.text) else f"1. {answer.text}"
     steps = steps_in(text)
     if answer.stop_reason == StopReason.LIMIT:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from harness.interfaces import Progress
+from harness.texts import printable
 
 if TYPE_CHECKING:
     import rich.progress
@@ -86,7 +87,7 @@ class _PlainProgress:
         print(f"{stage}: {rates.done}/{rates.total} ({rates.text()})", file=sys.stderr, flush=True)
 
     def note(self, text: str) -> None:
-        print(text, file=sys.stderr, flush=True)
+        print(printable(text), file=sys.stderr, flush=True)
 
 
 class _BarProgress:
@@ -142,4 +143,4 @@ class _BarProgress:
         return self._bars
 
     def note(self, text: str) -> None:
-        self._console.print(text, highlight=False, markup=False)
+        self._console.print(printable(text), highlight=False, markup=False)

@@ -22,7 +22,7 @@ from harness.errors import CheckpointMismatch, HarnessError
 from harness.extras import require
 from harness.files import JsonObject
 from harness.interfaces import Description, Identity, Usage, Weights
-from harness.records import Answer, Message, OptionRequest, Request
+from harness.records import Answer, Message, OptionRequest, OptionScores, Request
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -98,6 +98,10 @@ class TransformersAdapter:
     @property
     def weights_key(self) -> str:
         return self._loader.weights_key
+
+    @property
+    def streams(self) -> bool:
+        return False
 
     @property
     def fixed_batch_size(self) -> int | None:
@@ -244,8 +248,12 @@ class TransformersAdapter:
         yield from self._generate_halving(requests[:middle])
         yield from self._generate_halving(requests[middle:])
 
-    def score_options(self, requests: Sequence[OptionRequest]) -> list[dict[str, float]]:
-        """As `OptionScorer`. Halves when memory runs out, as `generate` does."""
+    def score_options(self, requests: Sequence[OptionRequest]) -> Iterator[OptionScores]:
+        for request, logprobs in zip(requests, self._score_halving(requests), strict=True):
+            yield OptionScores(request.key, logprobs)
+
+    def _score_halving(self, requests: Sequence[OptionRequest]) -> list[dict[str, float]]:
+        """One batch, halved when memory runs out, as `generate` does."""
         if not requests:
             return []
         try:
@@ -254,6 +262,6 @@ class TransformersAdapter:
             if not is_out_of_memory(error) or len(requests) == 1:
                 raise
             middle = len(requests) // 2
-            return self.score_options(requests[:middle]) + self.score_options(requests[middle:])
+            return self._score_halving(requests[:middle]) + self._score_halving(requests[middle:])
         self._asked, self._computed = self._asked + requested, self._computed + computed
         return scores

@@ -24,12 +24,13 @@ from typing import Protocol
 
 import numpy as np
 
+from harness.errors import HarnessError
 from harness.interfaces import Identity, SingleJudge, Usage
 from harness.judging.alignment.amounts import gives_amount
 from harness.judging.alignment.coverage import Coverage
 from harness.judging.alignment.planning import Alignments, TextPair, alignments, statements_of
 from harness.judging.references import parts_of
-from harness.records import JudgeItem, Score
+from harness.records import Failure, JudgeItem, Score
 
 __all__ = ["AlignmentJudge", "AlignmentReader", "AlignmentSettings"]
 
@@ -143,6 +144,8 @@ class AlignmentJudge:
         scores: dict[tuple[str, str], float] = {}
         unscored: dict[str, str] = {}
         for score in self._short.judge(asked) if asked else ():
+            if isinstance(score, Failure):
+                raise HarnessError(f"judge {self.name}: its judge of short references gave no score: {score.reason}")
             key = score.key.partition(":")[2]
             if score.value is None:
                 unscored[key] = score.reason
