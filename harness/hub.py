@@ -287,8 +287,14 @@ def _failed_xet_host(error: BaseException) -> str | None:
             return urlsplit(str(response.url)).netloc
         if isinstance(each, RuntimeError) or type(each).__module__.partition(".")[0] == "hf_xet":
             address = re.search(r"https?://[^\s)'\"]+", str(each))
-            return urlsplit(address[0]).netloc if address else "of the hub"
+            return urlsplit(address[0]).netloc if address else _xet_host()
     return None
+
+
+def _xet_host() -> str:
+    """Where the hub said that its Xet storage is."""
+    told = getattr(require("huggingface_hub.utils._xet"), "XET_CONNECTION_INFO_CACHE", {})  # the client's own note
+    return next((urlsplit(info.endpoint).netloc for info in told.values()), "of the hub")
 
 
 def _came_short(error: BaseException) -> bool:

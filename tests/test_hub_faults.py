@@ -115,9 +115,7 @@ def test_a_xet_host_that_never_answers_is_named_and_plain_http_taken_instead(
         took_http_instead(fetch(), hub.xet.removeprefix("http://"), tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("where", "trouble"), [("/cas/", 403), ("/cas/", 404), ("xet-read-token", 403), ("xet-read-token", 404)]
-)
+@pytest.mark.parametrize(("where", "trouble"), [("/cas/", 403), ("xet-read-token", 404)])
 def test_a_xet_host_that_refuses_is_named_and_plain_http_taken_instead(
     fetch: Fetch, hub: StandInHub, tmp_path: Path, where: str, trouble: int
 ) -> None:
@@ -179,15 +177,6 @@ def test_no_line_of_the_client_precedes_ours(fetch: Fetch, hub: StandInHub, trou
     (line,) = lines(done)
     assert done.returncode == 2
     assert line.startswith(f"harness: {NAME}@{COMMIT[:8]}")
-    assert said in line
-
-
-@pytest.mark.parametrize(("trouble", "said"), [(429, "too many requests to the hub (429)"), (503, "returned 503")])
-def test_a_hub_that_refuses_the_first_question_is_one_line(
-    fetch: Fetch, hub: StandInHub, trouble: int, said: str
-) -> None:
-    hub.trouble = {"/api/": trouble}
-    (line,) = lines(fetch())
     assert said in line
 
 
@@ -253,7 +242,9 @@ def identity(tmp_path: Path) -> dict[str, str]:
     return recorded
 
 
-def test_a_revision_that_moved_is_another_model(fetch: Fetch, hub: StandInHub, tmp_path: Path) -> None:
+def test_a_revision_that_moved_is_another_model_and_stays_where_it_was_when_the_hub_is_dead(
+    fetch: Fetch, hub: StandInHub, tmp_path: Path
+) -> None:
     assert fetch("refs/pr/1").returncode == 0
     assert identity(tmp_path) == {"repository": NAME, "revision": COMMIT}
     (tmp_path / "hub/models" / NAME / SHARDS[0]).write_bytes(b"\7" * 5_000)
@@ -261,11 +252,7 @@ def test_a_revision_that_moved_is_another_model(fetch: Fetch, hub: StandInHub, t
     assert fetch("refs/pr/1").returncode == 0
     assert identity(tmp_path) == {"repository": NAME, "revision": "c" * 40}
     assert fetched(tmp_path) == {**WHOLE, SHARDS[0]: 7}
-
-
-def test_a_dead_hub_leaves_a_moving_revision_where_it_was_and_says_so(fetch: Fetch, tmp_path: Path) -> None:
-    assert fetch("refs/pr/1").returncode == 0
     done = fetch("refs/pr/1", HF_ENDPOINT="http://127.0.0.1:1")
-    assert (done.returncode, identity(tmp_path)["revision"]) == (0, COMMIT)
+    assert (done.returncode, identity(tmp_path)["revision"]) == (0, "c" * 40)
     (line,) = lines(done)
-    assert line.startswith(f"{NAME}@refs/pr/1: taken at commit {COMMIT[:8]}, where it was last: ")
+    assert line.startswith(f"{NAME}@refs/pr/1: taken at commit cccccccc, where it was last: ")
