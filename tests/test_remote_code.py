@@ -14,6 +14,8 @@ import pytest
 
 from harness.adapters.transformers import LoadSettings, TransformersAdapter
 from harness.adapters.weights import FolderWeights, LoraCheckpoint
+from harness.entries.catalog import Catalog
+from harness.entries.parts import EncoderEntry
 from harness.errors import CheckpointMismatch, UsageError
 from harness.judging.alignment.encoder import WordEncoder
 from harness.retrieval.dense import SentenceEncoder
@@ -225,3 +227,9 @@ def test_a_device_that_cannot_be_is_one_line_before_anything_is_fetched(harness:
     done = harness("eval", "--task", "telecom", "--model", model, "--device", "gpu")
     assert done.code == 2
     assert done.err == "harness: device: there is no such kind of device; name cpu, cuda or cuda:N (it is 'gpu')\n"
+
+
+def test_an_entry_that_says_nothing_of_code_is_recorded_as_before_there_was_the_key() -> None:
+    encoder = EncoderEntry(pretrained="./encoder")
+    assert "trust_remote_code" not in encoder.model_dump(exclude_none=True)
+    assert "trust_remote_code" not in Catalog().resolved_model("mistral").record()

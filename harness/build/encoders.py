@@ -34,7 +34,7 @@ class LazyEncoder(NamedTuple):
 def build_encoder(entry: EncoderEntry, resources: Resources) -> LazyEncoder:
     """Raises `MissingPart` when its package or folder is not there."""
     window = {"max_seq_length": entry.max_seq_length}
-    trusted = entry.trust_remote_code
+    trusted = bool(entry.trust_remote_code)
     if entry.package is None and not is_local(str(entry.pretrained)):
         if entry.revision is None:
             raise UsageError(f"encoder {entry.pretrained}: a hub model needs its `revision`")
@@ -67,4 +67,4 @@ def _open(folder: Path, entry: EncoderEntry) -> Encoder:
     require("torch", "transformers", "faiss", "sentence_transformers")
     from harness.retrieval.dense import SentenceEncoder
 
-    return SentenceEncoder(folder, entry.max_seq_length, entry.trust_remote_code)
+    return SentenceEncoder(folder, entry.max_seq_length, bool(entry.trust_remote_code))

@@ -79,8 +79,9 @@ class EncoderEntry(Part):
     folder: str = "."
     install: str | None = None
     max_seq_length: Positive | None = None
-    trust_remote_code: bool = False
-    """Whether Python code that the model's repository or folder brings may be run."""
+    trust_remote_code: bool | None = None
+    """Whether Python code that the model's repository or folder brings may be run; default: no. None and not False, so
+    that entries recorded before there was this key stay equal to those of today."""
 
     @model_validator(mode="after")
     def _one_origin(self) -> EncoderEntry:
