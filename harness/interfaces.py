@@ -96,6 +96,10 @@ class Weights(Protocol):
     def identity(self) -> Identity:
         """A digest or a pinned revision of the files."""
 
+    @property
+    def trust_remote_code(self) -> bool:
+        """Whether Python code that the files bring may be run; it is part of the identity then."""
+
     def folder(self) -> Path:
         """The files in the hub's layout, fetched or converted if need be."""
 

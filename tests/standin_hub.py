@@ -3,6 +3,7 @@
     GET  /api/{models|datasets}/ORG/NAME/revision/REV      what it is and which commit REV is
     GET  /api/{models|datasets}/ORG/NAME/tree/COMMIT       its files, in pages
     HEAD|GET [/datasets]/ORG/NAME/resolve/COMMIT/FILE      a file; large ones redirect to /cdn/…
+    GET  /api/{models|datasets}/ORG/NAME/xet-read-token/…  where the Xet storage is, when large files are offered by it
 
 Run by hand: `python -m tests.standin_hub FOLDER` with FOLDER/{models,datasets}/ORG/NAME/files….
 """
@@ -25,7 +26,10 @@ LARGE = 2_000  # bytes from which a file is served as the hub serves its large o
 
 class StandInHub:
     """Repositories are folders; the commit of one is what `commits` says, else a hash of its files. `trouble` maps a
-    part of a path to what goes wrong there: a status code, `slow`, `cut` (always) or `cut-once`."""
+    part of a path to what goes wrong there: a status code, `slow`, `cut` or `short` (always), or `cut-once` or
+    `short-once`: the body ends before its length, or its length is that of half. `xet` is the address
+    of a Xet storage; when it is set, large files are offered by it too, as the real hub offers them. The stand-in
+    itself has none that works: `{address}/cas` gives what `trouble` says, else 404."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -34,6 +38,7 @@ class StandInHub:
         self.commits: dict[str, str] = {}
         self.requests: list[str] = []
         self.address = ""
+        self.xet = ""
 
     def commit(self, kind: str, name: str) -> str:
         if name in self.commits:
@@ -48,9 +53,9 @@ class StandInHub:
     def trouble_at(self, path: str) -> int | str | None:
         for part, what in list(self.trouble.items()):
             if part in path:
-                if what == "cut-once":
+                if isinstance(what, str) and what.endswith("-once"):
                     self.trouble[part] = "fine"
-                    return "cut"
+                    return what.removesuffix("-once")
                 return what if what != "fine" else None
         return None
 
@@ -80,8 +85,13 @@ class _Handler(BaseHTTPRequestHandler):
         parts = path.strip("/").split("/")
         if parts[0] == "api":
             return self._api(parts[1], "/".join(parts[2:4]), parts[4:], body)
+        if parts[0] == "cas":
+            return self._send(200 if trouble == "cut" else 404, b'{"terms": [], "xorbs": {}}', {}, body, cut=True)
         if parts[0] == "cdn":
-            return self._file(self.hub.root.joinpath(*parts[1:]), {}, body, cut=trouble == "cut")
+            path = self.hub.root.joinpath(*parts[1:])
+            if trouble == "short":
+                return self._send(200, path.read_bytes()[: path.stat().st_size // 2], {}, body)
+            return self._file(path, {}, body, cut=trouble == "cut")
         kind = "datasets" if parts[0] == "datasets" else "models"
         parts = parts[1:] if kind == "datasets" else parts
         return self._resolve(kind, "/".join(parts[:2]), parts[3], "/".join(parts[4:]), body, cut=trouble == "cut")
@@ -103,6 +113,9 @@ class _Handler(BaseHTTPRequestHandler):
             return None
         folder = self.hub.root / kind / name
         files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+        if rest[0] == "xet-read-token":
+            token = {"X-Xet-Cas-Url": self.hub.xet, "X-Xet-Access-Token": "t", "X-Xet-Token-Expiration": "9999999999"}
+            return self._send(200, b"{}", token, body)
         if rest[0] == "revision":
             siblings = [{"rfilename": path.relative_to(folder).as_posix()} for path in files]
             document: object = {"id": name, "sha": self.hub.commit(kind, name), "siblings": siblings, "private": False,
@@ -114,10 +127,15 @@ class _Handler(BaseHTTPRequestHandler):
                     "path": path.relative_to(folder).as_posix(),
                     "size": path.stat().st_size,
                     "oid": self.hub.etag(path)[:40],
+                    **(self._large(path) if self.hub.xet and path.stat().st_size >= LARGE else {}),
                 }
                 for path in files
             ]
         return self._send(200, json.dumps(document).encode(), {"Content-Type": "application/json"}, body)
+
+    def _large(self, path: Path) -> dict[str, object]:
+        digest, size = self.hub.etag(path), path.stat().st_size
+        return {"lfs": {"oid": digest, "size": size, "pointerSize": 130}, "xetHash": digest}
 
     def _resolve(self, kind: str, name: str, revision: str, file: str, body: bool, *, cut: bool) -> None:
         if self._missing(kind, name, revision, body):
@@ -135,6 +153,9 @@ class _Handler(BaseHTTPRequestHandler):
                 # another host, as the real one: the clients follow redirects within a host by themselves
                 "Location": f"{self.hub.address.replace('127.0.0.1', 'localhost')}/cdn/{kind}/{name}/{file}",
             }
+            if self.hub.xet:
+                route = f"{self.hub.address}/api/{kind}/{name}/xet-read-token/{revision}"
+                headers |= {"X-Xet-Hash": self.hub.etag(path), "X-Xet-Refresh-Route": route}
             self._send(302, b"", headers, body)
             return
         self._file(path, headers, body, cut=cut)

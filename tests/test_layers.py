@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "harness"
 ROWS = [
     ["errors", "statistics", "digests", "tables", "texts"],
     ["files", "records", "measures"],
-    ["cache", "extras"],
+    ["cache", "extras", "remote_code"],
     ["interfaces", "prompts", "hub"],
     ["entries", "fitting"],
     ["store", "sources", "retrieval", "adapters", "judging", "metrics", "finetuning"],

@@ -21,6 +21,7 @@ from harness.digests import digest_of_file
 from harness.extras import require
 from harness.files import JsonObject
 from harness.interfaces import Identity
+from harness.remote_code import only_trusted_code
 
 if TYPE_CHECKING:
     import torch
@@ -48,6 +49,7 @@ class BaseFacts:
     label: str
     dtype: str
     quantization: str
+    trust_remote_code: bool
     tokenizer: PreTrainedTokenizerBase
     prompt_start_ids: Sequence[int]
 
@@ -136,7 +138,8 @@ def _tokenizer_faults(path: Path, base: BaseFacts, manifest: JsonObject) -> list
         return faults
     transformers = require("transformers")
     try:
-        own = transformers.AutoTokenizer.from_pretrained(path, local_files_only=True)
+        with only_trusted_code("it", "its base's tokenizer does without"):
+            own = transformers.AutoTokenizer.from_pretrained(path, local_files_only=True, trust_remote_code=False)
     except Exception as error:
         return [*faults, f"its tokenizer cannot be loaded ({str(error).splitlines()[0][:120]})"]
     return faults + _vocabulary_faults(own, base) + _token_faults(own, base.tokenizer) + _template_faults(own, base)
@@ -217,8 +220,11 @@ def _key_faults(path: Path, base: BaseFacts, header: JsonObject) -> list[str]:
     torch, peft = require("torch"), require("peft")
     transformers = require("transformers")
     config = peft.PeftConfig.from_pretrained(str(path))
-    with torch.device("meta"):
-        empty = transformers.AutoModelForCausalLM.from_config(transformers.AutoConfig.from_pretrained(base.folder))
+    with torch.device("meta"), only_trusted_code(base.label):
+        base_config = transformers.AutoConfig.from_pretrained(
+            base.folder, local_files_only=True, trust_remote_code=base.trust_remote_code
+        )
+        empty = transformers.AutoModelForCausalLM.from_config(base_config, trust_remote_code=base.trust_remote_code)
         config.base_model_name_or_path = empty.name_or_path  # or PEFT warns of another base; that is asked elsewhere
         try:
             model = peft.get_peft_model(empty, config)

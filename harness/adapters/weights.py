@@ -11,6 +11,8 @@ import io
 import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 
 from harness.cache import build_once, remembered_digest
@@ -18,13 +20,15 @@ from harness.digests import digest_of
 from harness.errors import CheckpointMismatch, MissingPart
 from harness.extras import package_folder, require
 from harness.files import JsonObject, parse_json
-from harness.hub import snapshot
+from harness.hub import Repository, surplus_weights
 from harness.interfaces import Identity, Weights
 
 __all__ = ["FolderWeights", "GgufWeights", "HubWeights", "LoraCheckpoint", "copy_weights", "tensor_header"]
 
 PATTERNS = ("*.json", "*.safetensors", "*.model", "*.jinja", "*.txt")
 """What is read of a repository or folder. No pickles: loading one runs what is in it."""
+CODE = "*.py"
+"""Read as well where the user trusts the code that a model brings."""
 ORIGIN = "harness_origin.json"
 """Beside fetched weights: the identity of where they came from and the digests of the files."""
 
@@ -34,32 +38,56 @@ def copy_weights(weights: Weights, to: Path, cache: Path) -> Path:
     source = weights.folder()
     to.mkdir(parents=True, exist_ok=True)
     files: dict[str, str] = {}
-    for path in _files(source):
-        if path.name not in (ORIGIN, "depends_on.json"):
-            shutil.copyfile(path, to / path.name)
-            files[path.name] = remembered_digest(to / path.name, cache)
+    paths = {str(path.relative_to(source)): path for path in _files(source, weights.trust_remote_code)}
+    for name in set(paths) - {ORIGIN, "depends_on.json", *surplus_weights(list(paths))}:
+        (to / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(paths[name], to / name)
+        files[name] = remembered_digest(to / name, cache)
     note = {"identity": dict(weights.identity), "label": weights.label, "files": files}
     (to / ORIGIN).write_text(json.dumps(note, indent=1, sort_keys=True), encoding="utf-8")
     return to
 
 
-def _files(folder: Path) -> list[Path]:
-    return sorted({path for pattern in PATTERNS for path in folder.glob(pattern) if path.is_file()})
+def _files(folder: Path, with_code: bool) -> list[Path]:
+    files = {path for pattern in PATTERNS for path in folder.glob(pattern)}
+    code = set(folder.rglob(CODE)) if with_code else set()
+    return sorted(path for path in files | code if path.is_file())
+
+
+def _trust(trust_remote_code: bool) -> Identity:
+    """What code may do is part of a model; of one without code, nothing is added."""
+    return {"trust_remote_code": True} if trust_remote_code else {}
 
 
 class HubWeights:
-    """A repository at a commit. The commit is its identity: the hub never changes what a commit holds."""
+    """A repository at a revision. The commit that it is now is its identity: the hub never changes what a commit
+    holds. `note` is told what was fetched another way than asked."""
 
-    def __init__(self, repository: str, revision: str) -> None:
-        self.label = f"{repository}@{revision[:8]}"
-        self._repository, self._revision = repository, revision
+    def __init__(
+        self,
+        repository: str,
+        revision: str,
+        note: Callable[[str], None] | None = None,
+        trust_remote_code: bool = False,
+    ) -> None:
+        self._repository = Repository(repository, revision, "model", *([note] if note else []))
+        self.label = self._repository.label
+        self.trust_remote_code = trust_remote_code
+
+    @cached_property
+    def _pinned(self) -> Repository:
+        return replace(self._repository, revision=self._repository.commit())
 
     @property
     def identity(self) -> Identity:
-        return {"repository": self._repository, "revision": self._revision}
+        return {
+            "repository": self._pinned.name,
+            "revision": self._pinned.revision,
+            **_trust(self.trust_remote_code),
+        }
 
     def folder(self) -> Path:
-        return snapshot(self._repository, self._revision, PATTERNS, "model").folder
+        return self._pinned.snapshot([*PATTERNS, *([CODE] if self.trust_remote_code else [])]).folder
 
 
 class FolderWeights:
@@ -67,21 +95,23 @@ class FolderWeights:
     `harness fetch` wrote and that holds what was fetched has the identity of the repository: the same model on a
     machine without a network finds the same results."""
 
-    def __init__(self, path: Path, cache: Path) -> None:
+    def __init__(self, path: Path, cache: Path, trust_remote_code: bool = False) -> None:
         self.label = str(path)
         self._path, self._cache = path, cache
+        self.trust_remote_code = trust_remote_code
         if not (path / "config.json").is_file() or not list(path.glob("*.safetensors")):
             raise MissingPart(f"{path}: holds no model; a folder with config.json and *.safetensors is needed")
 
     @property
     def identity(self) -> Identity:
-        files = {path.name: remembered_digest(path, self._cache) for path in _files(self._path)}
+        found = _files(self._path, self.trust_remote_code)
+        files = {str(path.relative_to(self._path)): remembered_digest(path, self._cache) for path in found}
         origin = files.pop(ORIGIN, None)
         if origin is not None:
             fetched = json.loads((self._path / ORIGIN).read_text(encoding="utf-8"))
             if fetched["files"] == files:
                 return dict(fetched["identity"])
-        return {"folder": digest_of(files)}
+        return {"folder": digest_of(files), **_trust(self.trust_remote_code)}
 
     def folder(self) -> Path:
         return self._path
@@ -89,6 +119,8 @@ class FolderWeights:
 
 class GgufWeights:
     """A GGUF file in an installed package, dequantised once to float32 safetensors, which is exact, in the cache."""
+
+    trust_remote_code = False
 
     def __init__(self, package: str, file: str, install: str, cache: Path) -> None:
         self.label = f"{package}/{file}"
@@ -110,10 +142,13 @@ class GgufWeights:
         origin = {"pretrained_model_name_or_path": str(self._file.parent), "gguf_file": self._file.name}
         with contextlib.redirect_stderr(io.StringIO()):  # gguf draws a bar that nothing else can turn off
             model = transformers.AutoModelForCausalLM.from_pretrained(
-                **origin, dtype="float32", quantization_config=transformers.GgufConfig(dequantize=True)
+                **origin,
+                trust_remote_code=False,
+                dtype="float32",
+                quantization_config=transformers.GgufConfig(dequantize=True),
             )
         model.save_pretrained(folder)
-        transformers.AutoTokenizer.from_pretrained(**origin).save_pretrained(folder)
+        transformers.AutoTokenizer.from_pretrained(**origin, trust_remote_code=False).save_pretrained(folder)
 
 
 def tensor_header(file: Path) -> tuple[JsonObject | None, list[str]]:

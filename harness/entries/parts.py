@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -10,6 +11,7 @@ from harness.prompts import problems_of
 
 __all__ = [
     "DecodingEntry",
+    "Device",
     "EncoderEntry",
     "Metadata",
     "ModelName",
@@ -54,6 +56,15 @@ Positive = Annotated[int, Field(ge=1)]
 Revision = Annotated[str, Field(pattern=r"^([0-9a-f]{40}|refs/\S+)$")]
 
 
+def _is_device(name: str) -> str:
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", name):
+        raise ValueError("there is no such kind of device; name cpu, cuda or cuda:N")
+    return name
+
+
+Device = Annotated[str, AfterValidator(_is_device)]
+
+
 class Metadata(Part):
     version: float
     """Raise it when a change to the entry changes results; it is part of every result."""
@@ -68,6 +79,9 @@ class EncoderEntry(Part):
     folder: str = "."
     install: str | None = None
     max_seq_length: Positive | None = None
+    trust_remote_code: bool | None = None
+    """Whether Python code that the model's repository or folder brings may be run; default: no. None and not False, so
+    that entries recorded before there was this key stay equal to those of today."""
 
     @model_validator(mode="after")
     def _one_origin(self) -> EncoderEntry:

@@ -20,7 +20,7 @@ from harness.build.retrievers import build_retriever
 from harness.build.sources import build_source, pool_of
 from harness.entries.judge import GEvalJudgeEntry, ResolvedJudge
 from harness.entries.model import ResolvedModel
-from harness.entries.parts import DecodingEntry, Part, Positive
+from harness.entries.parts import DecodingEntry, Device, Part, Positive
 from harness.entries.task import TaskEntry
 from harness.errors import MissingPart
 from harness.files import JsonObject
@@ -48,7 +48,7 @@ class RunSpec(Part):
     """A data pack to read the task from, instead of its own source."""
     decoding: DecodingEntry | None = None
     """Instead of the task's `generation_kwargs`."""
-    device: str | None = None
+    device: Device | None = None
     batch_size: Positive | Literal["auto"] | None = None
     gate: bool = True
     """Whether a LoRA checkpoint must pass the gate."""

@@ -12,7 +12,7 @@ from harness.build.retrievers import build_retriever
 from harness.build.sources import whole_source
 from harness.entries.checkpoints import Method, Presentation
 from harness.entries.model import ModelEntry, TransformersModelEntry
-from harness.entries.parts import Part, Positive
+from harness.entries.parts import Device, Part, Positive
 from harness.entries.task import TaskEntry
 from harness.errors import UsageError
 from harness.extras import require
@@ -38,7 +38,7 @@ class TrainingSpec(Part):
     """The task that the presentation's domain names: pairs, passages and `data` are its own."""
     seed: int = 0
     data: str | None = None
-    device: str | None = None
+    device: Device | None = None
     plain: bool = False
     """Whether a base without a chat template is trained all the same, in the plain form."""
 
@@ -94,11 +94,12 @@ def prepare_training(spec: TrainingSpec, resources: Resources) -> PreparedTraini
             '--plain to train in the plain form (question, blank line, "Answer: ")'
         )
     weights = build_weights(entry, resources)
+    commit = str(weights.identity["revision"]) if entry.revision else None
     base = BaseRecord(
         name=entry.model,
         label=entry.pretrained or entry.model,
         repository=entry.pretrained if entry.revision else None,
-        revision=entry.revision,
+        revision=commit,
         identity=dict(weights.identity),
         dtype=entry.dtype,
         quantization=entry.quantization,

@@ -17,6 +17,7 @@ from harness.errors import DataError
 from harness.extras import require
 from harness.interfaces import Encoder, Progress
 from harness.records import Query
+from harness.remote_code import only_trusted_code
 from harness.retrieval.base import Chunks, Ranker, RetrieverSettings
 from harness.retrieval.ranking import best
 
@@ -33,10 +34,11 @@ _SPARE = 32  # ranks fetched beyond top_k, so that ties at the edge are broken b
 class SentenceEncoder:
     """A sentence-transformers model in a local folder."""
 
-    def __init__(self, folder: Path, max_seq_length: int | None = None) -> None:
+    def __init__(self, folder: Path, max_seq_length: int | None = None, trust_remote_code: bool = False) -> None:
         from sentence_transformers import SentenceTransformer
 
-        self._model = SentenceTransformer(str(folder), local_files_only=True)
+        with only_trusted_code(str(folder)):
+            self._model = SentenceTransformer(str(folder), local_files_only=True, trust_remote_code=trust_remote_code)
         if max_seq_length is not None:
             self._model.max_seq_length = max_seq_length
 

@@ -47,7 +47,7 @@ class TransformersAdapter:
         self.name = name
         self._weights, self._settings, self._lora = weights, settings, lora
         self._holder = holder or BaseHolder()
-        self._prompts = ChatPrompts(weights.folder, settings.chat_template)
+        self._prompts = ChatPrompts(weights, settings.chat_template)
         self._loader = Loader(name, weights, settings, lora)
         self._asked = self._computed = 0
 
@@ -74,6 +74,7 @@ class TransformersAdapter:
         arguments = {"pretrained": self._weights.label, "peft": str(self._lora.path) if self._lora else None}
         arguments |= {"dtype": settings.dtype, "quantization": settings.quantization}
         arguments |= {"gate": "skipped" if self._lora and not settings.gate else None}
+        arguments |= {"trust_remote_code": "True" if self._weights.trust_remote_code else None}
         return {
             "engine": "hf",
             "model_args": {key: value for key, value in arguments.items() if value not in (None, "none")},
@@ -115,8 +116,9 @@ class TransformersAdapter:
 
     def prepare(self) -> None:
         require("torch", "transformers")
-        self._weights.folder()
         _ = self._loader.device  # refuses one that is not there
+        self._weights.folder()
+        self._loader.check_code()
         if self._lora is not None and self._settings.gate:
             gated = {"version": gate.VERSION, "model": self.identity, "files": dict(self._lora.files)}
             if faults := self._lora.remembered_faults(gated, self.faults):
@@ -134,6 +136,7 @@ class TransformersAdapter:
             label=self._weights.label,
             dtype=settings.dtype,
             quantization=settings.quantization,
+            trust_remote_code=self._weights.trust_remote_code,
             tokenizer=self.tokenizer,
             prompt_start_ids=self.prompt_start_ids,
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
@@ -12,6 +11,7 @@ from harness.digests import digest_of
 from harness.errors import CheckpointMismatch, HarnessError, UsageError
 from harness.extras import require
 from harness.interfaces import Weights
+from harness.remote_code import check_references, names_code, only_trusted_code
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -22,7 +22,8 @@ __all__ = ["LoadSettings", "Loader"]
 
 @dataclass(frozen=True, slots=True)
 class LoadSettings:
-    """How weights are loaded. `device` None: a GPU if there is one. `max_length` None: the model's own window."""
+    """How weights are loaded. `device` goes over `device_map`; both None: a GPU if there is one. `max_length` None: the
+    model's own window."""
 
     dtype: Literal["bfloat16", "float16", "float32"] = "bfloat16"
     quantization: Literal["none", "8bit", "4bit"] = "none"
@@ -54,10 +55,19 @@ class Loader:
         """Raises `UsageError` when the device that was asked for is not there."""
         torch = require("torch")
         if (device := self._settings.device) is not None:
-            if device != "cpu" and not (re.fullmatch(r"cuda(:\d+)?", device) and torch.cuda.is_available()):
-                raise UsageError(f"--device {device}: there is no such device on this machine; try cpu")
+            there = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+            there += [f"cuda:{number}" for number in range(torch.cuda.device_count())]
+            if device not in there:
+                raise UsageError(
+                    f"--device {device}: there is no such device on this machine; it has {', '.join(there)}"
+                )
             return device
         return "cuda" if torch.cuda.is_available() else "cpu"
+
+    @property
+    def _placement(self) -> str:
+        """As accelerate's `device_map`; a device that was asked for wins over the entry's."""
+        return (self._settings.device_map if self._settings.device is None else None) or self.device
 
     @cached_property
     def weights_key(self) -> str:
@@ -68,10 +78,21 @@ class Loader:
                 "weights": dict(self._weights.identity),
                 "dtype": settings.dtype,
                 "quantization": settings.quantization,
-                "device": settings.device_map or self.device,
+                "device": self._placement,
                 **({} if self._lora is None or self._lora.shares_base else self._lora.identity),
             }
         )
+
+    def check_code(self) -> None:
+        """Raises `UsageError` when the model needs code of its own that may not be run: before anything is loaded."""
+        folder, trusted = self._weights.folder(), self._weights.trust_remote_code
+        if trusted:
+            check_references(folder, self._weights.label)
+        elif names_code(folder):
+            with only_trusted_code(self._weights.label):
+                require("transformers").AutoConfig.from_pretrained(
+                    folder, local_files_only=True, trust_remote_code=False
+                )
 
     def load_base(self, eos_token_id: int | None, pad_token_id: int | None) -> PreTrainedModel:
         """The base as its entry says, with no decoding settings of its own but its end tokens."""
@@ -79,13 +100,15 @@ class Loader:
         transformers = require("accelerate", "transformers")
         settings = self._settings
         quantized = {} if settings.quantization == "none" else {"quantization_config": self._quantization()}
-        model = transformers.AutoModelForCausalLM.from_pretrained(
-            self._weights.folder(),
-            dtype=getattr(torch, settings.dtype),
-            device_map=settings.device_map or self.device,
-            local_files_only=True,
-            **quantized,
-        )
+        with only_trusted_code(self._weights.label):
+            model = transformers.AutoModelForCausalLM.from_pretrained(
+                self._weights.folder(),
+                dtype=getattr(torch, settings.dtype),
+                device_map=self._placement,
+                local_files_only=True,
+                trust_remote_code=self._weights.trust_remote_code,
+                **quantized,
+            )
         if settings.quantization != "none":
             self._check_quantized(model)
         ends = model.generation_config.eos_token_id

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.extras import require
+from harness.interfaces import Weights
 from harness.records import Message
+from harness.remote_code import only_trusted_code
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -21,17 +22,22 @@ PLAIN_FORM = "{system}{user}\n\nAnswer: "
 
 
 class ChatPrompts:
-    """`folder` gives the model's files when the tokenizer is first needed; `chat_template` replaces its own."""
+    """The weights' files are asked for when the tokenizer is first needed; `chat_template` replaces its own."""
 
-    def __init__(self, folder: Callable[[], Path], chat_template: str | None) -> None:
-        self._folder, self._chat_template = folder, chat_template
+    def __init__(self, weights: Weights, chat_template: str | None) -> None:
+        self._weights, self._chat_template = weights, chat_template
 
     @cached_property
     def tokenizer(self) -> PreTrainedTokenizerBase:
         transformers = require("torch", "transformers")
-        tokenizer = transformers.AutoTokenizer.from_pretrained(
-            self._folder(), padding_side="left", local_files_only=True
-        )
+        weights = self._weights
+        with only_trusted_code(weights.label):
+            tokenizer = transformers.AutoTokenizer.from_pretrained(
+                weights.folder(),
+                padding_side="left",
+                local_files_only=True,
+                trust_remote_code=weights.trust_remote_code,
+            )
         if self._chat_template is not None:
             tokenizer.chat_template = self._chat_template
         if tokenizer.pad_token_id is None:

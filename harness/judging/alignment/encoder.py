@@ -11,6 +11,7 @@ import numpy as np
 
 from harness.judging.alignment.features import EncodedText
 from harness.judging.alignment.words import words
+from harness.remote_code import only_trusted_code
 
 __all__ = ["WordEncoder"]
 
@@ -25,8 +26,9 @@ class WordEncoder:
     def __init__(self, folder: Path) -> None:
         from transformers import AutoModel, AutoTokenizer
 
-        self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        self._model = AutoModel.from_pretrained(folder, local_files_only=True).eval()
+        with only_trusted_code(str(folder), "this judge's encoder must do without"):
+            self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+            self._model = AutoModel.from_pretrained(folder, local_files_only=True, trust_remote_code=False).eval()
         self._known: dict[str, EncodedText] = {}
 
     def encode(self, texts: Sequence[str]) -> list[EncodedText]:

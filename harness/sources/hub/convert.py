@@ -15,7 +15,7 @@ from harness.cache import build_once
 from harness.errors import DataError
 from harness.extras import require
 from harness.files import JsonObject
-from harness.hub import snapshot
+from harness.hub import Repository
 from harness.interfaces import Progress
 from harness.sources.hub.readers import READERS, Reader
 
@@ -30,7 +30,7 @@ def hub_pack(repository: str, revision: str, reader_name: str, cache: Path, prog
     reader knows."""
     reader = READERS[reader_name]
     patterns = [pattern for part_patterns in reader.files.values() for pattern in part_patterns]
-    fetched = snapshot(repository, revision, patterns, "dataset")
+    fetched = Repository(repository, revision, "dataset", progress.note).snapshot(patterns)
     depends_on: dict[str, str | int] = {
         "repository": repository,
         "commit": fetched.commit,
