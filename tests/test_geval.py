@@ -196,8 +196,8 @@ def quadratic_neutralise(text: str, titles: Sequence[str]) -> str:
     return re.sub(rf"({words})([^\n:=：＝]*)(?:\s*[:=：＝])+", r"\1\2 -", text, flags=re.IGNORECASE)
 
 
-PIECES = ("Accuracy", "ACC", "ſcore", "score", "sscore", "rating", " ", "\n", "\r", "\u2028", "\x1c", "\t", ":", "=", "：",
-          "＝", "(", ")", "5", "<", "x", "K", "\u212a")  # fmt: skip
+PIECES = ("Accuracy", "ACC", "ſcore", "score", "sscore", "rating", " ", "\n", "\r", "\u2028", "\x1c", "\t", ":", "=",
+          "：", "＝", "(", ")", "5", "<", "x", "K", "\u212a")  # fmt: skip
 TITLES = ("Accuracy", "acc", "score: strict", "a", "", "x\n", "\u212a", "rating", ":", "5 =")
 
 
