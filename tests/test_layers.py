@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "harness"
 
 ROWS = [
-    ["errors", "statistics", "digests", "tables", "sandbox"],
+    ["errors", "statistics", "digests", "tables", "sandbox", "shapes"],
     ["files", "records", "measures"],
     ["cache", "extras"],
     ["interfaces", "prompts", "hub"],

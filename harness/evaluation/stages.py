@@ -29,9 +29,10 @@ from harness.records import (
     StopReason,
     TaskPlan,
 )
+from harness.shapes import converted
 from harness.store import Kind, Store
 
-__all__ = ["Stage", "answer", "complete", "fit", "planned_size", "retrieve"]
+__all__ = ["Stage", "answer", "complete", "fit", "parse", "planned_size", "retrieve"]
 
 PROMPT_FORMAT = 2  # 2: the system instruction is a template too
 """Raise it when the same entry, model and passages would make another final prompt."""
@@ -98,7 +99,8 @@ def retrieve(
             yield key, [asdict(passage) for passage in passages]
 
     stored = complete(store, Stage("retrieve", "passages", keys, _fixed(_QUERIES), compute), progress)
-    return [tuple(Passage(**passage) for passage in stored[key]) for key in keys]
+    parsed = {key: parse(store, "passages", list[Passage], record) for key, record in stored.items()}
+    return [tuple(parsed[key]) for key in keys]
 
 
 # ---- fit ------------------------------------------------------------------------------------------------------------
@@ -124,7 +126,7 @@ def fit(
             yield key, asdict(prompt)
 
     stored = complete(store, Stage("prompt", "prompts", keys, _fixed(_PROMPTS), compute), progress)
-    return [FittedPrompt(**stored[key]) for key in keys]
+    return [parse(store, "prompts", FittedPrompt, stored[key]) for key in keys]
 
 
 # ---- answer ---------------------------------------------------------------------------------------------------------
@@ -154,13 +156,11 @@ def answer(
     size = _fixed(adapter.fixed_batch_size) if adapter.fixed_batch_size else measure
     stored = complete(store, Stage("generate", "answers", longest_first, size, compute, _tokens_of_answer), progress)
     return [
-        _answer_of(stored[key]) if prompt.fits else Answer(key, "", StopReason.WINDOW, prompt.tokens, 0)
+        parse(store, "answers", Answer, stored[key])
+        if prompt.fits
+        else Answer(key, "", StopReason.WINDOW, prompt.tokens, 0)
         for key, prompt in zip(keys, prompts, strict=True)
     ]
-
-
-def _answer_of(record: Record) -> Answer:
-    return Answer(**{**record, "stop_reason": StopReason(record["stop_reason"])})
 
 
 def _tokens_of_answer(record: Record) -> int:
@@ -182,7 +182,18 @@ def planned_size(store: Store, kind: str, identity: Identity, keys: Sequence[str
     if key not in stored:
         store.put("plans", {key: {"batch_size": measure()}})
         stored = store.get("plans", [key])
-    return int(stored[key]["batch_size"])
+    size: int = parse(store, "plans", dict[str, int], stored[key]).get("batch_size", 0)
+    if size < 1:
+        raise store.damaged("plans", f"batch_size is {size}, not 1 or more")
+    return size
+
+
+def parse(store: Store, kind: Kind, hint: Any, record: Record) -> Any:
+    """A record as its stage reads it. Raises `HarnessError` for one that does not have its fields and types."""
+    try:
+        return converted(record, hint, "")
+    except ValueError as error:
+        raise store.damaged(kind, error) from error
 
 
 Record = Any
