@@ -41,7 +41,7 @@ def record_of(kind: type[T], value: object, place: str = "") -> T:
         hint, _, quick = known[key]
         of = type(each)
         # most are of a plain type, and a store has millions: what needs a closer look goes the longer way
-        sound = of in quick and (of is not str or each.isascii()) and (of is not int or -_LARGEST < each < _LARGEST)
+        sound = of in quick and (of is not int or -_LARGEST < each < _LARGEST)
         checked[key] = each if sound else converted(each, hint, _joined(place, key))
     return kind(**checked)
 
@@ -68,10 +68,21 @@ def _fields(kind: Any) -> dict[str, tuple[Any, bool, frozenset[type]]]:
         each.name: (
             hints[each.name],
             each.default is MISSING and each.default_factory is MISSING,
-            frozenset({str, int, bool, type(None)} & {hints[each.name], *typing.get_args(hints[each.name])}),
+            _quick(hints[each.name]),
         )
         for each in fields(kind)
     }
+
+
+@cache
+def _quick(hint: Any) -> frozenset[type]:
+    """Types of which every value will do; not float, which may not be finite."""
+    return frozenset({str, int, bool, type(None)} & set(_alternatives(hint)))
+
+
+def _alternatives(hint: Any) -> tuple[Any, ...]:
+    is_union = typing.get_origin(hint) in (types.UnionType, typing.Union)
+    return typing.get_args(hint) if is_union else (hint,)
 
 
 def converted(value: Any, hint: Any, place: str) -> Any:
@@ -83,7 +94,13 @@ def converted(value: Any, hint: Any, place: str) -> Any:
         return _of_union(value, inner, place)
     if origin is tuple or origin is list or (isinstance(origin, type) and issubclass(origin, Sequence)):
         if isinstance(value, list):
-            items = [converted(each, inner[0], f"{place}[{number}]") for number, each in enumerate(value)]
+            of_items = _alternatives(inner[0])
+            quick = _quick(inner[0]) - {int}
+            items = [
+                each if type(each) in quick or (type(each) is float and float in of_items and math.isfinite(each))
+                else converted(each, inner[0], f"{place}[{number}]")
+                for number, each in enumerate(value)
+            ]  # fmt: skip
             return tuple(items) if origin is tuple else items
         raise ValueError(f"{place} is {_shown(value)}, not a list")
     if isinstance(origin, type) and issubclass(origin, Mapping):
@@ -106,11 +123,6 @@ def _plain(value: Any, hint: Any, place: str) -> Any:
         raise ValueError(f"{place} is {_shown(value)}, not {_NAMES[hint]}")
     if isinstance(value, int) and abs(value) >= _LARGEST:
         raise ValueError(f"{place} is a number of more than 64 bits")
-    if isinstance(value, str) and not value.isascii():
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            raise ValueError(f"{place} has half a character (a lone surrogate)") from None
     return value
 
 

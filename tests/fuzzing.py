@@ -34,9 +34,17 @@ SECONDS = 5
 # ---- what is changed ------------------------------------------------------------------------------------------------
 
 HOSTILE_TEXT = (
-    "", " ", "\n", "\x00", "\x1b[2J", "é", "🦦", "\u202e", "\ufeff", "\ud800", "a" * 10_000, "|", "<script>", "{{ x }}", "{% x",
-    "../../etc/passwd", "/dev/zero", "NaN", "1e999", "-1", "null", "true", "{{ 'a' * 10000000000 }}", "=1+1", "\\", "\"", "@1",
-    "{% for a in range(9999) %}{% for b in range(9999) %}{% endfor %}{% endfor %}", "a\nb", "rag", "refs/heads/main", "%s",
+    "", " ", "\n", "\x00", "\x1b[2J", "é", "🦦", "\u202e", "\ufeff", "\ud800", "a" * 10_000, "|", "<script>", "{{ x }}",
+    "{% x", "../../etc/passwd", "/dev/zero", "NaN", "1e999", "-1", "null", "true", "{{ 'a' * 10000000000 }}", "=1+1",
+    "{% for a in range(9999) %}{% for b in range(9999) %}{% endfor %}{% endfor %}", "\\", '"', "@1", "a\nb", "rag",
+)  # fmt: skip
+
+
+LEVELS = 100_000
+WHOLE = (b"", b"\x00", b"null", b"[]", b"{}", b"[" * LEVELS, b'{"a":' * LEVELS, b"9" * 5_000)
+PUT_IN = (
+    b"\x00", b"\xff", b"[" * LEVELS, b"NaN", b"9" * 5_000, b"-Infinity", b"\\ud800", b"1e999", b",", b"}", b'"', b"\r",
+    b"&a [*a]", b"!!int x", b"2024-13-45", b"? ",
 )  # fmt: skip
 
 
@@ -51,8 +59,9 @@ def odd_value(rng: random.Random) -> Any:
     """Of a type or size that is seldom expected."""
     return rng.choice(
         [
-            None, True, False, 0, 1, -1, 2, 0.5, -0.0, 1e308, float("nan"), float("inf"), -float("inf"), 2**31, 2**63, -(2**63) - 1,
-            10**30, [], {}, [None], [[]], [1, "a"], {"": None}, {"a": {"b": 1}}, deep(rng.choice([3, 60, 400])), "2024-13-45",
+            None, True, False, 0, 1, -1, 2, 0.5, -0.0, 1e308, float("nan"), float("inf"), -float("inf"), 2**31, 2**63,
+            -(2**63) - 1, 10**30, [], {}, [None], [[]], [1, "a"], {"": None}, {"a": {"b": 1}}, "2024-13-45",
+            deep(rng.choice([3, 60, 400])),
             *rng.sample(HOSTILE_TEXT, 12),
         ]
     )  # fmt: skip
@@ -124,26 +133,14 @@ def mutated_bytes(content: bytes, rng: random.Random) -> bytes:
         case 3:
             return content[:to] + content[at:to] + content[to:]
         case 4:
-            return rng.choice(
-                [
-                    b"",
-                    b"\x00",
-                    b"null",
-                    b"[]",
-                    b"{}",
-                    b"[" * 100_000,
-                    b'{"a":' * 100_000,
-                    b"\xef\xbb\xbf" + content,
-                    b"9" * 5_000,
-                ]
-            )
+            return rng.choice([*WHOLE, b"\xef\xbb\xbf" + content])
         case _:
-            put = rng.choice([b"\x00", b"\xff", b"[" * 100_000, b"NaN", b"9" * 5_000, b"-Infinity", b"\\ud800", b"1e999", b",", b"}", b'"', b"\r", b"&a [*a]", b"!!int x", b"2024-13-45", b"? "])  # fmt: skip
+            put = rng.choice(PUT_IN)
             return content[:at] + put + content[at:]
 
 
 def as_json(value: Any, rng: random.Random) -> bytes:
-    text = json.dumps(value, ensure_ascii=True if rng.random() < 0.8 else False, indent=rng.choice([None, 1]))
+    text = json.dumps(value, ensure_ascii=rng.random() < 0.8, indent=rng.choice([None, 1]))
     return text.encode("utf-8", "surrogatepass")
 
 
@@ -209,7 +206,8 @@ def entry_texts() -> dict[str, str]:
         "models__polly": MODEL.replace("parrot", "polly").replace("dams, worms", "logs, a dam"),
         "models__api": "model: api\ndescription: d\nengine: openai\napi: {model: m, base_url: 'http://localhost:1/v1', "
         "concurrency: 2, prices: {prompt: 1.0, answer: 2.0}}\nmax_length: 100\nlicence: n\nmetadata: {version: 1}\n",
-        "models__base": "model: base\ndescription: d\npretrained: ./there\ndtype: float32\nlicence: n\nmetadata: {version: 1}\n",
+        "models__base": "model: base\ndescription: d\npretrained: ./there\ndtype: float32\nlicence: n\n"
+        "metadata: {version: 1}\n",
         "models__base-lora-8": "model: base-lora-8\ndescription: d\nbase: base\npeft: checkpoints/{task}/base-lora-8\n"
         "licence: n\nmetadata: {version: 1}\n",
         "judges__marks": JUDGE,
@@ -336,9 +334,10 @@ def read_run_into_judge(folder: Path, rng: random.Random) -> object:
     import harness
 
     run = folder / (folder / "changed").read_text()
+    again = folder / "again.sqlite"
     return harness.rejudge(
-        run, judge="marks", output=folder / "again", store=folder / "again.sqlite", include_path=[folder], progress=False
-    )  # fmt: skip
+        run, judge="marks", output=folder / "again", store=again, include_path=[folder], progress=False
+    )
 
 
 def prepare_pack(folder: Path) -> None:
@@ -531,7 +530,7 @@ def fuzz(kind: Kind, workshop: Path, seeds: Sequence[int], verbose: bool = False
 def _origin(error: BaseException) -> str:
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "/harness/" in frame.filename]
     where = f"{frames[-1].filename.rpartition('/harness/')[2]}:{frames[-1].name}" if frames else "?"
-    return f"{type(error).__name__} in {where}: {str(error)[:60]!r}" if len(frames) else repr(error)[:200]
+    return f"{type(error).__name__} in {where}: {str(error)[:60]!r}" if frames else repr(error)[:200]
 
 
 def main() -> int:
