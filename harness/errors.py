@@ -23,6 +23,7 @@ __all__ = [
     "UnknownEntry",
     "UsageError",
     "near_names",
+    "one_line",
 ]
 
 
@@ -77,3 +78,10 @@ def near_names(name: str, known: Iterable[str]) -> str:
     """`; near it: a, b` for the known names that look like `name`, else nothing."""
     near = difflib.get_close_matches(name, list(known), n=3, cutoff=0.5)
     return f"; near it: {', '.join(near)}" if near else ""
+
+
+def one_line(text: object, most: int = 400) -> str:
+    """Text from outside as a message can show it: on one line, with nothing that moves a terminal's cursor, cut."""
+    line = " ".join(str(text).split())
+    line = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in line[: most + 1])
+    return line if len(line) <= most else f"{line[:most]}…"

@@ -5,6 +5,7 @@ wrong with it.
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 from collections.abc import Iterator
@@ -45,13 +46,31 @@ def write_json(path: Path, value: object) -> None:
     write_atomically(path, json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True, allow_nan=False) + "\n")
 
 
+_MAY_BE_INFINITE = re.compile(r"\d[eE]\+?\d{3}|\d{300}")
+_MAY_BE_HALF = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")
+
+
 def parse_json(text: str) -> Any:
-    """JSON as the standard has it. Raises `ValueError` for NaN and infinities, which Python would accept."""
+    """JSON as the standard has it, of text that can be written again. Raises `ValueError` for NaN, infinities and half
+    characters, which Python would accept, and for what is nested too deep for it."""
 
     def refuse(constant: str) -> None:
         raise ValueError(f"{constant} is not valid JSON")
 
-    return json.loads(text, parse_constant=refuse)
+    def finite(digits: str) -> float:
+        if math.isinf(number := float(digits)):
+            raise ValueError(f"{digits[:40]} is too large a number")
+        return number
+
+    try:
+        value = json.loads(text, parse_constant=refuse, parse_float=finite if _MAY_BE_INFINITE.search(text) else float)
+        if _MAY_BE_HALF.search(text):
+            json.dumps(value, ensure_ascii=False).encode()
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
+    except UnicodeEncodeError:
+        raise ValueError("it has half a character (a lone surrogate)") from None
+    return value
 
 
 def read_json(path: Path, remedy: str) -> JsonObject:

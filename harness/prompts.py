@@ -8,15 +8,16 @@ without rendering it, so that `harness validate` finds a missing slot before a r
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, meta
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2 import Template, TemplateError, TemplateSyntaxError, meta, nodes
 
-from harness.errors import EntryError, near_names
+from harness.errors import EntryError, near_names, one_line
 from harness.records import Message, Passage
+from harness.sandbox import DEPTH, LOOPS, SOURCE, BoundedEnvironment, depth_of
 
 __all__ = ["PLACES", "Place", "chat", "preset", "problems_of", "render", "uses"]
 
@@ -42,21 +43,40 @@ PLACES = {
 }
 
 
-_ENVIRONMENT = ImmutableSandboxedEnvironment(
-    undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=False, autoescape=False
-)
+_ENVIRONMENT = BoundedEnvironment()
 
 
 @lru_cache(maxsize=256)
 def _compiled(source: str) -> Template:
-    return _ENVIRONMENT.from_string(source)
+    return _ENVIRONMENT.from_string(_parsed(source))
+
+
+def _parsed(source: str) -> nodes.Template:
+    """Raises `TemplateSyntaxError`, also for what is too long or too deep for Jinja2 and Python to compile."""
+    if len(source) > SOURCE:
+        raise TemplateSyntaxError(f"it has {len(source):,} characters; at most {SOURCE:,}", 1)
+    try:
+        tree = _ENVIRONMENT.parse(source)
+    except RecursionError:
+        raise TemplateSyntaxError("it is nested too deep", 1) from None
+    except ValueError:  # of thousands of digits
+        raise TemplateSyntaxError("it has a number that is too long", 1) from None
+    depth, loops = depth_of(tree)
+    if depth > DEPTH or loops > LOOPS:
+        raise TemplateSyntaxError(
+            f"it is nested {depth} deep with {loops} loops inside one another; at most {DEPTH} and {LOOPS}", 1
+        )
+    if any(isinstance(each.value, float) and math.isinf(each.value) for each in tree.find_all(nodes.Const)):
+        raise TemplateSyntaxError("it has a number that is too large", 1)
+    return tree
 
 
 def problems_of(source: str, place: str) -> list[str]:
     """What is wrong with a template at a place, one phrase each: syntax, unknown slots, missing slots."""
     offers, needs = PLACES[place]
     try:
-        used = meta.find_undeclared_variables(_ENVIRONMENT.parse(source))
+        used = meta.find_undeclared_variables(_parsed(source))
+        _compiled(source)  # which looks up the filters
     except TemplateSyntaxError as error:
         return [f"not a Jinja2 template (line {error.lineno}): {error.message}"]
     unknown = [
@@ -81,11 +101,16 @@ def preset(source: str, slot: str, value: str) -> str:
 
 
 def render(source: str, **slots: object) -> str:
-    """The template with its slots filled in. Raises `EntryError` when a slot or an attribute of one is not there."""
+    """The template with its slots filled in. Raises `EntryError` when a slot or an attribute of one is not there, and
+    when the template loops, repeats or writes over its limits (`sandbox`)."""
     try:
-        return str(_compiled(source).render(**slots))
-    except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
-        raise EntryError(f"template {source.strip().splitlines()[0][:60]!r}: {error}; see `harness show`") from error
+        with _ENVIRONMENT.budget():
+            return str(_compiled(source).render(**slots))
+    except (
+        TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RecursionError
+    ) as error:  # fmt: skip
+        first = next(iter(source.strip().splitlines()), "")
+        raise EntryError(f"template {first[:60]!r}: {one_line(error, 300)}; see `harness show`") from error
 
 
 def chat(

@@ -15,7 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, one_line
+from harness.files import parse_json
 
 __all__ = ["Kind", "Store"]
 
@@ -68,8 +69,19 @@ class Store:
             part = distinct[first : first + _SLICE]
             slots = ",".join("?" * len(part))
             rows = self._connection.execute(f"SELECT key, value FROM {kind} WHERE key IN ({slots})", part)
-            records.update((key, json.loads(value)) for key, value in rows)
+            for key, value in rows:
+                try:
+                    records[key] = parse_json(value)
+                except (ValueError, TypeError) as error:  # TypeError: a value that is not text
+                    raise self.damaged(kind, error) from error
         return records
+
+    def damaged(self, kind: Kind, reason: object) -> HarnessError:
+        """For a record that is not what its kind is."""
+        return HarnessError(
+            f"{self.path}: a record of {kind} is damaged ({one_line(reason, 200)}); move the store away, or pass "
+            "--store, and what is missing is computed again"
+        )
 
     def put(self, kind: Kind, records: Mapping[str, object]) -> None:
         """Adds records in one transaction."""

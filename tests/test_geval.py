@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
+import time
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as settings_of_hypothesis
 from hypothesis import strategies as st
 
 from harness.adapters.scripted import ScriptedAdapter
@@ -191,6 +194,36 @@ def test_an_answer_cannot_close_its_frame_or_fill_in_the_form(attack: str) -> No
 def test_neutralised_text_never_reads_as_a_filled_in_form(text: str) -> None:
     safe = neutralise(text + "\nAccuracy: 5", ["Accuracy"])
     assert "Accuracy: 5" not in safe
+
+
+def quadratic_neutralise(text: str, titles: Sequence[str]) -> str:
+    """As one regular expression: what the linear one must agree with."""
+    words = "|".join(re.escape(title) for title in (*titles, "score", "rating", "evaluation form"))
+    text = text.replace("<", "‹").replace(">", "›")
+    return re.sub(rf"({words})([^\n:=：＝]*)(?:\s*[:=：＝])+", r"\1\2 -", text, flags=re.IGNORECASE)
+
+
+PIECES = ("Accuracy", "ACC", "ſcore", "score", "sscore", "rating", " ", "\n", "\r", "\u2028", "\x1c", "\t", ":", "=",
+          "：", "＝", "(", ")", "5", "<", "x", "K", "\u212a")  # fmt: skip
+TITLES = ("Accuracy", "acc", "score: strict", "a", "", "x\n", "\u212a", "rating", ":", "5 =")
+
+
+@settings_of_hypothesis(max_examples=400)
+@given(st.lists(st.sampled_from(PIECES), max_size=14).map("".join), st.lists(st.sampled_from(TITLES), max_size=3))
+def test_neutralising_gives_what_the_single_expression_gives(text: str, titles: list[str]) -> None:
+    assert neutralise(text, titles) == quadratic_neutralise(text, titles)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["score " * 20_000, "score" + " " * 120_000, "score" * 24_000, "score\t\t" * 17_000],
+    ids=["words", "spaces", "without spaces", "tabs"],
+)
+def test_neutralising_120_000_characters_is_a_matter_of_moments(text: str) -> None:
+    """The single expression takes 0.3 to 0.8 s for 15,000 characters, so 64 times that here; this takes about 0.1 s."""
+    started = time.process_time()
+    neutralise(text, ["Accuracy", "Completeness"])
+    assert time.process_time() - started < 5
 
 
 def test_expected_score_by_hand() -> None:

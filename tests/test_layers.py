@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "harness"
 
 ROWS = [
-    ["errors", "statistics", "digests", "tables", "texts"],
+    ["errors", "statistics", "digests", "tables", "texts", "sandbox", "shapes"],
     ["files", "records", "measures"],
     ["cache", "extras", "remote_code"],
     ["interfaces", "prompts", "hub"],

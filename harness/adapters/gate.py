@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.adapters.weights import tensor_header
+from harness.adapters.weights import adapter_config, tensor_header
 from harness.digests import digest_of_file
+from harness.errors import one_line
 from harness.extras import require
 from harness.files import JsonObject
 from harness.interfaces import Identity
@@ -73,9 +74,9 @@ def faults_of_files(path: Path, base: BaseFacts, manifest: JsonObject) -> list[s
     """All faults that the files show. `manifest` is what `harness finetune` wrote of the training; empty
     for a checkpoint from elsewhere. Where the weights cannot be read at all, nothing more is asked."""
     try:
-        config = json.loads((path / "adapter_config.json").read_text(encoding="utf-8"))
+        config = adapter_config(path)
     except ValueError as error:
-        return [f"adapter_config.json is not valid JSON ({error})"]
+        return [one_line(error)]
     header, broken = tensor_header(path / "adapter_model.safetensors")
     faults = [
         *broken,
@@ -219,17 +220,21 @@ def _key_faults(path: Path, base: BaseFacts, header: JsonObject) -> list[str]:
     device, which holds shapes and no numbers."""
     torch, peft = require("torch"), require("peft")
     transformers = require("transformers")
-    config = peft.PeftConfig.from_pretrained(str(path))
     with torch.device("meta"), only_trusted_code(base.label):
         base_config = transformers.AutoConfig.from_pretrained(
             base.folder, local_files_only=True, trust_remote_code=base.trust_remote_code
         )
         empty = transformers.AutoModelForCausalLM.from_config(base_config, trust_remote_code=base.trust_remote_code)
-        config.base_model_name_or_path = empty.name_or_path  # or PEFT warns of another base; that is asked elsewhere
         try:
+            config = peft.PeftConfig.from_pretrained(str(path))
+            config.base_model_name_or_path = (
+                empty.name_or_path
+            )  # or PEFT warns of another base; that is asked elsewhere
             model = peft.get_peft_model(empty, config)
         except ValueError as error:
-            return [f"its target modules are not in the base: {str(error).splitlines()[0][:160]}"]
+            return [f"its target modules are not in the base: {one_line(error, 160)}"]
+        except (TypeError, AttributeError, LookupError, ImportError, RuntimeError) as error:  # PEFT checks few types
+            return [f"PEFT cannot use its adapter_config.json ({type(error).__name__}: {one_line(error, 160)})"]
     expected = {
         name: list(tensor.shape)
         for name, tensor in peft.get_peft_model_state_dict(model, save_embedding_layers=False).items()
@@ -273,10 +278,15 @@ def _embedding_faults(shapes: Mapping[str, Sequence[int]], model: PreTrainedMode
 def _value_faults(path: Path, dtype: str) -> list[str]:
     torch = require("torch")
     require("safetensors")
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
+    try:
+        tensors = load_file(path / "adapter_model.safetensors")
+    except SafetensorError as error:
+        return [f"adapter_model.safetensors cannot be read ({one_line(error, 160)})"]
     faults, zero, lora_b, infinite, large = [], [], 0, [], []
-    for name, tensor in load_file(path / "adapter_model.safetensors").items():
+    for name, tensor in tensors.items():
         if not bool(torch.isfinite(tensor).all()):
             infinite.append(name)
         elif dtype == "float16" and float(tensor.abs().max()) > _LARGEST_FLOAT16:

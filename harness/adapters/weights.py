@@ -14,16 +14,26 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from harness.cache import build_once, remembered_digest
 from harness.digests import digest_of
-from harness.errors import CheckpointMismatch, MissingPart
+from harness.errors import CheckpointMismatch, MissingPart, one_line
 from harness.extras import package_folder, require
 from harness.files import JsonObject, parse_json
 from harness.hub import Repository, surplus_weights
 from harness.interfaces import Identity, Weights
+from harness.shapes import check_shape
 
-__all__ = ["FolderWeights", "GgufWeights", "HubWeights", "LoraCheckpoint", "copy_weights", "tensor_header"]
+__all__ = [
+    "FolderWeights",
+    "GgufWeights",
+    "HubWeights",
+    "LoraCheckpoint",
+    "adapter_config",
+    "copy_weights",
+    "tensor_header",
+]
 
 PATTERNS = ("*.json", "*.safetensors", "*.model", "*.jinja", "*.txt")
 """What is read of a repository or folder. No pickles: loading one runs what is in it."""
@@ -159,14 +169,73 @@ def tensor_header(file: Path) -> tuple[JsonObject | None, list[str]]:
             length = int.from_bytes(stream.read(8), "little")
             if not 0 < length <= size - 8:
                 raise ValueError("its header is truncated")
-            header = json.loads(stream.read(length))
+            header = parse_json(stream.read(length).decode("utf-8"))
+        if isinstance(header, dict):
+            header.pop("__metadata__", None)
+        check_shape(header, dict[str, dict[str, Any]], "its header")
+        for name, entry in header.items():
+            check_shape(entry, {"dtype": str, "shape": list[int], "data_offsets": list[int]}, name[:100])
+            if (
+                len(offsets := entry["data_offsets"]) != 2
+                or not 0 <= offsets[0] <= offsets[1]
+                or min(entry["shape"], default=0) < 0
+            ):
+                raise ValueError(f"{name[:100]} has the shape {entry['shape']} at {offsets}")
     except ValueError as error:
-        return None, [f"adapter_model.safetensors is truncated or not a safetensors file ({error})"]
-    header.pop("__metadata__", None)
+        said = one_line(error, 200)
+        return None, [f"adapter_model.safetensors is truncated or not a safetensors file ({said})"]
     end = 8 + length + max((entry["data_offsets"][1] for entry in header.values()), default=0)
     if end > size:
         return None, [f"adapter_model.safetensors is truncated: it has {size:,} of {end:,} bytes"]
     return header, []
+
+
+_TRAINING = {"settings": dict[str, Any], "base": dict[str, Any], "tokenizer": dict[str, Any],
+             "prompt_start_ids": list[int], "starts": list[int]}  # fmt: skip
+"""Of a training's record, where they are there."""
+
+
+_CONFIG: dict[str, Any] = {
+    "peft_type": str,
+    "base_model_name_or_path": str | None,
+    "bias": str,
+    "fan_in_fan_out": bool,
+    "init_lora_weights": bool | str,
+    "layers_to_transform": list[int] | int | None,
+    "layers_pattern": list[str] | str | None,
+    "lora_alpha": float | None,
+    "lora_dropout": float,
+    "modules_to_save": list[str] | None,
+    "r": int,
+    "rank_pattern": dict[str, int] | None,
+    "alpha_pattern": dict[str, float] | None,
+    "target_modules": list[str] | str | None,
+    "target_parameters": list[str] | None,
+    "task_type": str | None,
+    "trainable_token_indices": list[int] | dict[str, list[int]] | None,
+    "use_dora": bool,
+    "use_rslora": bool,
+}
+"""Types of what is read of an adapter_config.json here; PEFT itself looks at none."""
+
+
+def adapter_config(folder: Path) -> JsonObject:
+    """A checkpoint's configuration. Raises `ValueError` for what cannot be one, and for what would make PEFT import a
+    module that the file names."""
+    try:
+        config = parse_json((folder / "adapter_config.json").read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"adapter_config.json is not valid JSON ({error})") from error
+    try:
+        check_shape(config, {})
+        check_shape(config, {key: hint for key, hint in _CONFIG.items() if key in config})
+    except ValueError as error:
+        raise ValueError(f"adapter_config.json: {error}") from error
+    if config.get("megatron_config") is not None:
+        raise ValueError(
+            "adapter_config.json: megatron_config is set, which makes PEFT import megatron_core; remove it"
+        )
+    return dict(config)
 
 
 class LoraCheckpoint:
@@ -205,10 +274,9 @@ class LoraCheckpoint:
 
     def _config(self) -> JsonObject:
         try:
-            config = json.loads((self.path / "adapter_config.json").read_text(encoding="utf-8"))
+            return adapter_config(self.path)
         except ValueError as error:
-            raise CheckpointMismatch(f"{self.path}: adapter_config.json is not valid JSON ({error})") from error
-        return dict(config)
+            raise CheckpointMismatch(f"{self.path}: {one_line(error)}") from error
 
     @property
     def files(self) -> Mapping[str, str]:
@@ -225,7 +293,13 @@ class LoraCheckpoint:
             record = parse_json((self.path / "training.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return {}
-        return record if isinstance(record, dict) and "pairs" in record else {}
+        if not isinstance(record, dict) or "pairs" not in record:
+            return {}
+        try:
+            check_shape(record, {key: hint for key, hint in _TRAINING.items() if record.get(key) is not None})
+        except ValueError as error:
+            raise CheckpointMismatch(f"{self.path}/training.json: {error}; train it again") from error
+        return record
 
     def remembered_faults(self, depends_on: Mapping[str, object], ask: Callable[[], list[str]]) -> list[str]:
         """What `ask` finds wrong; that nothing is wrong is remembered, so that it is checked once."""

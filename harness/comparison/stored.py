@@ -11,11 +11,12 @@ from functools import cached_property
 from typing import Any
 
 from harness.digests import digest_of, digest_of_question, short
-from harness.errors import DataError
+from harness.errors import DataError, one_line
 from harness.evaluation.folder import Run
 from harness.files import JsonObject
 from harness.measures import measure_of
 from harness.metrics.references import reference_kind, reference_words
+from harness.shapes import record_of
 from harness.statistics import Bounds
 
 __all__ = ["Setting", "StoredRun", "base_name", "training_seed"]
@@ -105,8 +106,12 @@ class StoredRun:
         if missing := needed - set(values):
             raise DataError(f"{where}: was stored by another version (without {', '.join(sorted(missing))}); {remedy}")
         if unknown := set(values) - known:
-            raise DataError(f"{where}: has keys that no stored run has ({', '.join(sorted(unknown))}); {remedy}")
-        run = cls(**values)
+            names = one_line(", ".join(sorted(unknown)))
+            raise DataError(f"{where}: has keys that no stored run has ({names}); {remedy}")
+        try:
+            run = record_of(cls, values)
+        except ValueError as error:
+            raise DataError(f"{where}: {error}; {remedy}") from error
         if problems := run.problems():
             raise DataError(*(f"{where}: {problem}; {remedy}" for problem in problems))
         return run
@@ -119,6 +124,8 @@ class StoredRun:
         """What cannot be: rows that are missing or doubled, values outside of their scale."""
         count = len(self.items)
         lines = [] if count else ["items: there is none"]
+        if len(self.scale) != 2 or not self.scale[0] < self.scale[1]:
+            return [f"scale: is {list(self.scale)[:3]}, not the lowest and the highest score"]
         if len(set(self.items)) < count:
             lines.append("items: a question is there several times")
         columns: dict[str, Sequence[Any]] = {"clusters": self.clusters, "kinds": self.kinds, **self.measures}

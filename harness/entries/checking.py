@@ -14,7 +14,7 @@ from harness.entries.leaderboard import LeaderboardEntry
 from harness.entries.model import ModelEntry
 from harness.entries.parts import DecodingEntry
 from harness.entries.task import GroupEntry, TaskEntry
-from harness.errors import EntryError, near_names
+from harness.errors import EntryError, near_names, one_line
 
 __all__ = ["DECODING", "GROUP", "JUDGE", "LEADERBOARD", "MODEL", "TASK", "Entry", "check"]
 
@@ -44,12 +44,16 @@ def check(kind: TypeAdapter[T], values: Mapping[str, object], file: str) -> T:
     """The entry. Raises `EntryError` with a line for each thing that is wrong with it."""
     try:
         return kind.validate_python(dict(values))
+    except RecursionError:
+        raise EntryError(f"{file}: values are nested too deep; write it flatter") from None
     except ValidationError as error:
         lines: list[str] = []
         for detail in error.errors():
             place = _place_of(kind, detail["loc"])
-            key = _key_of(place.location, values)
-            lines += [f"{file}: {key + ': ' if key else ''}{text}" for text in _explain(place, detail).split("\n")]
+            key = one_line(_key_of(place.location, values), 120)
+            lines += [
+                f"{file}: {key + ': ' if key else ''}{one_line(text)}" for text in _explain(place, detail).split("\n")
+            ]
         raise EntryError(*dict.fromkeys(lines)) from None
 
 

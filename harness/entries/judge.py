@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from harness.digests import digest_of_lines
 from harness.entries.model import ResolvedModel
-from harness.entries.parts import DecodingEntry, EncoderEntry, Metadata, Name, Names, Part, Positive, template
+from harness.entries.parts import DecodingEntry, EncoderEntry, Metadata, Name, Names, Part, Positive, Whole, template
 from harness.errors import EntryError
 from harness.measures import CLEAN, reserved_names
 from harness.prompts import render
@@ -183,7 +183,7 @@ class AlignmentJudgeEntry(_Common):
     scales: ScalesEntry
     short_judge: Name
     """Scores answers to references of at most `short_words` words."""
-    short_words: Annotated[int, Field(ge=0)]
+    short_words: Whole
     fitted_on: dict[str, Any] = {}
     """What it was trained on, for the reader: data, examples, seed."""
 
@@ -214,8 +214,8 @@ class Criterion(Part):
 
 
 class ScaleEntry(Part):
-    low: int
-    high: int
+    low: Annotated[int, Field(ge=-1_000, le=1_000)]
+    high: Annotated[int, Field(ge=-1_000, le=1_000)]
 
 
 class GEvalJudgeEntry(_Common):

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from harness.entries.checkpoints import Format, Method, Presentation, Target
 from harness.entries.claims import ClaimEntry, PaperPointEntry
-from harness.entries.parts import ModelName, ModelNames, Name, Names, Part, Positive
+from harness.entries.parts import ModelName, ModelNames, Name, Names, Part, Positive, Whole
 
 __all__ = ["LeaderboardEntry", "StudyFinetuneEntry"]
 
@@ -31,7 +31,7 @@ class CheckpointGrid(Part):
     placebos: Annotated[list[Placebo], Field(min_length=1)] = ["none"]
     """Beside `none`, which is no placebo: `shuffled`, or `from_TASK` for the pairs of another task."""
     methods: Annotated[list[Method], Field(min_length=1)] = ["lora"]
-    seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] = [0]
+    seeds: Annotated[list[Whole], Field(min_length=1)] = [0]
 
     @property
     def presentations(self) -> list[Presentation]:

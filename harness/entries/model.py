@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from harness.entries.parts import Metadata, ModelName, Name, Names, Part, Positive, Revision
+from harness.entries.parts import Metadata, ModelName, Name, Names, Part, Positive, Revision, Whole
 from harness.texts import without_credentials
 
 __all__ = [
@@ -46,7 +46,7 @@ class ApiEntry(Part):
     """The environment variable that holds the key; default: the server wants none."""
     concurrency: Positive = 8
     timeout: Annotated[float, Field(gt=0)] = 120.0
-    retries: Annotated[int, Field(ge=0)] = 6
+    retries: Whole = 6
     prices: PricesEntry | None = None
     newer_limit_name: bool = False
     """True for models that want `max_completion_tokens` and not `max_tokens`."""

@@ -21,6 +21,7 @@ __all__ = [
     "Part",
     "Positive",
     "Revision",
+    "Whole",
     "template",
 ]
 
@@ -28,7 +29,7 @@ __all__ = [
 class Part(BaseModel):
     """Base of every block: no unknown keys, no silent conversions, no change after loading."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, validate_default=False)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, validate_default=False, allow_inf_nan=False)
 
 
 def template(place: str) -> Any:
@@ -52,7 +53,10 @@ Names = Annotated[list[Name], BeforeValidator(_as_list), Field(min_length=1)]
 ModelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*(@\d+)?$")]
 """A name; of a checkpoint that was trained with another seed than 0, `@` and the seed behind it."""
 ModelNames = Annotated[list[ModelName], BeforeValidator(_as_list), Field(min_length=1)]
-Positive = Annotated[int, Field(ge=1)]
+LARGEST = 2**32 - 1
+"""Of whole numbers in entries: what every library takes, as a seed too."""
+Positive = Annotated[int, Field(ge=1, le=LARGEST)]
+Whole = Annotated[int, Field(ge=0, le=LARGEST)]
 Revision = Annotated[str, Field(pattern=r"^([0-9a-f]{40}|refs/\S+)$")]
 
 

@@ -9,7 +9,18 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from harness.entries.parts import DecodingEntry, EncoderEntry, Metadata, Name, Names, Part, Positive, Revision, template
+from harness.entries.parts import (
+    DecodingEntry,
+    EncoderEntry,
+    Metadata,
+    Name,
+    Names,
+    Part,
+    Positive,
+    Revision,
+    Whole,
+    template,
+)
 from harness.measures import ANSWER_METRICS
 from harness.prompts import preset, uses
 
@@ -38,7 +49,7 @@ class WorldEntry(Part):
     kind: Literal["telecom", "library"]
     documents: Annotated[int, Field(ge=50, le=1_000_000)] = 300
     questions: Positive = 1_600
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Whole = 0
     twins: bool = False
     """Ask the fine-tuning pool's questions about documents in which the facts asked for have other values."""
 
@@ -93,8 +104,8 @@ RetrieverEntry = Annotated[Bm25Entry | RankBm25Entry | DenseEntry | HybridEntry,
 
 class RetrievalEntry(Part):
     retriever: RetrieverEntry
-    chunk_chars: Annotated[int, Field(ge=50)] = 1_500
-    chunk_overlap: Annotated[int, Field(ge=0)] = 0
+    chunk_chars: Annotated[int, Field(ge=50, le=1_000_000)] = 1_500
+    chunk_overlap: Whole = 0
     top_k: Positive = 5
     scope: Literal["corpus", "document"] = "corpus"
 
@@ -115,9 +126,9 @@ class MetricEntry(Part):
 class FinetuneEntry(Part):
     """Which questions are kept for training and never evaluated on."""
 
-    pool: Annotated[int, Field(ge=0)] = 1_000
+    pool: Whole = 1_000
     sizes: list[Positive] = [200, 500, 1_000]
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Whole = 0
     corpus_excludes: Literal["nothing", "finetune_documents"] = "nothing"
     """`finetune_documents`: what answers the pool's questions and no evaluated one is not in the corpus, as in the
     study."""

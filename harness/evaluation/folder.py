@@ -18,15 +18,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from harness.digests import digest_of_lines, short
 from harness.errors import DataError
 from harness.evaluation.aggregates import Aggregate
-from harness.evaluation.checks import check_rows
+from harness.evaluation.checks import check_rows, check_shapes
 from harness.evaluation.samples import Sample
 from harness.files import JsonObject, json_lines, parse_json, safe_name, write_atomically
 from harness.measures import SCALE
-from harness.records import Answer, Arm, Decoding, Passage, Question, Score, StopReason, TaskPlan
+from harness.records import Answer, Passage, Question, Score, StopReason, TaskPlan
+from harness.shapes import check_shape, record_of
 from harness.statistics import Bounds, Interval
 
 __all__ = ["FORMAT", "Run", "RunDocuments", "folder_of", "read_run", "write_run"]
@@ -313,9 +315,9 @@ def read_run(folder: Path) -> Run:
     try:
         manifest = parse_json((folder / "manifest.json").read_text(encoding="utf-8"))
         results = parse_json(next(folder.glob("results_*.json")).read_text(encoding="utf-8"))
+        check_shapes(manifest, results)
         run = Run(folder, manifest, results)
         _ = run.scores, run.criteria, run.available, run.judge_is_broken, run.id, run.plan
-        _ = [dict(manifest[key]) for key in ("identities", "entries", "model")]
     except (OSError, StopIteration, LookupError, TypeError, ValueError, AttributeError) as error:
         raise _not_whole(folder, error) from error
     return run
@@ -327,9 +329,7 @@ def _not_whole(folder: Path, error: Exception, where: str = "") -> DataError:
 
 
 def _plan_of(fields: JsonObject) -> TaskPlan:
-    decoding = {**fields["decoding"], "until": tuple(fields["decoding"]["until"])}
-    plain = {"decoding": Decoding(**decoding), "metrics": tuple(fields["metrics"]), "arm": Arm(fields["arm"])}
-    return TaskPlan(**{**fields, **plain})
+    return record_of(TaskPlan, fields, "plan")
 
 
 def _current(name: str) -> str:
@@ -357,8 +357,19 @@ def _aggregate_of(name: str, key: str, measured: JsonObject) -> Aggregate:
     )
 
 
+_SAMPLE: dict[str, Any] = {
+    "arguments": {"gen_args_0": {"arg_0": str}},
+    "dropped_passages": float,
+    "prompt_tokens": int,
+    "answer_tokens": int,
+}
+"""Of a line, what only a sample needs."""
+
+
 def _sample_of(row: JsonObject) -> Sample:
+    check_shape(row, _SAMPLE)
     doc = row["doc"]
+    check_shape(doc, {key: list[str] | None for key in ("answers", "gold_doc_ids") if key in doc}, "doc")
     (text,) = row["resps"][0]
     question = Question(
         id=row["question_id"],
@@ -373,7 +384,7 @@ def _sample_of(row: JsonObject) -> Sample:
     return Sample(
         question=question,
         target=row["target"],
-        passages=tuple(Passage(**passage) for passage in row["passages"]),
+        passages=tuple(record_of(Passage, passage) for passage in row["passages"]),
         prompt=row["arguments"]["gen_args_0"]["arg_0"],
         dropped=int(row["dropped_passages"]),
         answer=Answer("", text, StopReason(row["stop_reason"]), row["prompt_tokens"], row["answer_tokens"]),

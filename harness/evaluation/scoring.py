@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
 from harness.digests import digest_of
-from harness.evaluation.stages import Record, Stage, complete, planned_size
+from harness.evaluation.stages import Record, Stage, complete, parse, planned_size
 from harness.interfaces import Judge, Panel, Progress, SingleJudge
 from harness.judging.references import parts_of
 from harness.prompts import render
@@ -176,12 +176,17 @@ def _single(
                 yield score.key, _record_of(score)
 
     stored = complete(store, Stage("judge", "scores", order, measure, compute, failures=failures), progress)
+    scores: dict[str, Score] = {key: parse(store, "scores", Score, _renamed(each)) for key, each in stored.items()}
+    low, high = judge.scale
+    for key, score in scores.items():
+        if score.criterion != items[key].criterion or not low <= (low if score.value is None else score.value) <= high:
+            raise store.damaged("scores", f"{score.value!r} for {score.criterion}, on a scale from {low} to {high}")
     failed = {
         key: Score(key, items[key].criterion, items[key].repeat, None, f"the judge gave no score: {why}", failed=True)
         for key, why in failures.items()
         if key not in stored
     }
-    return {key: _score_of(record) for key, record in stored.items()} | failed
+    return scores | failed
 
 
 def _record_of(score: Score) -> Record:
@@ -191,8 +196,10 @@ def _record_of(score: Score) -> Record:
     return {("score" if name == "value" else name): value for name, value in record.items()}
 
 
-def _score_of(record: Record) -> Score:
-    return Score(**{("value" if name == "score" else name): value for name, value in record.items()})
+def _renamed(record: Record) -> Record:
+    if not isinstance(record, dict):
+        return record
+    return {("value" if name == "score" else name): value for name, value in record.items()}
 
 
 def _in_order(items: Mapping[str, JudgeItem]) -> list[str]:

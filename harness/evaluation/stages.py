@@ -34,9 +34,10 @@ from harness.records import (
     StopReason,
     TaskPlan,
 )
+from harness.shapes import converted
 from harness.store import Kind, Store
 
-__all__ = ["Stage", "answer", "complete", "fit", "planned_size", "reasons_line", "retrieve"]
+__all__ = ["Stage", "answer", "complete", "fit", "parse", "planned_size", "reasons_line", "retrieve"]
 
 PROMPT_FORMAT = 2  # 2: the system instruction is a template too
 """Raise it when the same entry, model and passages would make another final prompt."""
@@ -104,7 +105,8 @@ def retrieve(
             yield key, [asdict(passage) for passage in passages]
 
     stored = complete(store, Stage("retrieve", "passages", keys, _fixed(_QUERIES), compute), progress)
-    return [tuple(Passage(**passage) for passage in stored[key]) for key in keys]
+    parsed = {key: parse(store, "passages", list[Passage], record) for key, record in stored.items()}
+    return [tuple(parsed[key]) for key in keys]
 
 
 # ---- fit ------------------------------------------------------------------------------------------------------------
@@ -130,7 +132,7 @@ def fit(
             yield key, asdict(prompt)
 
     stored = complete(store, Stage("prompt", "prompts", keys, _fixed(_PROMPTS), compute), progress)
-    return [FittedPrompt(**stored[key]) for key in keys]
+    return [parse(store, "prompts", FittedPrompt, stored[key]) for key in keys]
 
 
 # ---- answer ---------------------------------------------------------------------------------------------------------
@@ -171,7 +173,7 @@ def answer(
         if not prompt.fits:
             return Answer(key, "", StopReason.WINDOW, prompt.tokens, 0)
         if key in stored:
-            return _answer_of(stored[key])
+            return parse(store, "answers", Answer, stored[key])  # type: ignore[no-any-return]
         return Answer(key, "", StopReason.FAILED, prompt.tokens, 0, failures[key])
 
     return [answer_to(key, prompt) for key, prompt in zip(keys, prompts, strict=True)]
@@ -180,10 +182,6 @@ def answer(
 def _record_of(answer: Answer) -> Record:
     """As the store holds it: only an answer that is not stored has a reason for that."""
     return {name: value for name, value in asdict(answer).items() if name != "reason"}
-
-
-def _answer_of(record: Record) -> Answer:
-    return Answer(**{**record, "stop_reason": StopReason(record["stop_reason"])})
 
 
 def _tokens_of_answer(record: Record) -> int:
@@ -205,12 +203,23 @@ def planned_size(
     key = digest_of([kind, identity, sorted(keys)])
     stored = store.get("plans", [key])
     if key not in stored:
-        size = measure()
-        if size is None:
+        measured = measure()
+        if measured is None:
             return None
-        store.put("plans", {key: {"batch_size": size}})
+        store.put("plans", {key: {"batch_size": measured}})
         stored = store.get("plans", [key])
-    return int(stored[key]["batch_size"])
+    size: int = parse(store, "plans", dict[str, int], stored[key]).get("batch_size", 0)
+    if size < 1:
+        raise store.damaged("plans", f"batch_size is {size}, not 1 or more")
+    return size
+
+
+def parse(store: Store, kind: Kind, hint: Any, record: Record) -> Any:
+    """A record as its stage reads it. Raises `HarnessError` for one that does not have its fields and types."""
+    try:
+        return converted(record, hint, "")
+    except ValueError as error:
+        raise store.damaged(kind, error) from error
 
 
 Record = Any

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import math
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Literal
@@ -104,9 +105,40 @@ def neutralise(text: str, titles: Sequence[str]) -> str:
     """Untrusted text in which nothing can pass for the prompt's frame or the form: angle brackets become ‹ ›, and the
     colons or equal signs after a criterion's title or the words score, rating or form become a dash, on the same line
     however far and on the next."""
-    words = "|".join(re.escape(title) for title in (*titles, "score", "rating", "evaluation form"))
     text = text.replace("<", "‹").replace(">", "›")
-    return re.sub(rf"({words})([^\n:=：＝]*)(?:\s*[:=：＝])+", r"\1\2 -", text, flags=re.IGNORECASE)
+    words = [re.escape(title) for title in (*titles, "score", "rating", "evaluation form")]
+    alternatives = [re.compile(word, re.IGNORECASE) for word in words]
+    some_word = re.compile("|".join(words), re.IGNORECASE)
+    ends = _line_ends(text)
+    positions = [position for position, _ in ends]
+    parts: list[str] = []
+    done = start = 0
+    while start <= len(text) and (found := some_word.search(text, start)) is not None:
+        start = found.start() + 1
+        for word in alternatives:
+            match = word.match(text, found.start())
+            end, has_colon = ends[bisect_left(positions, match.end())] if match else (0, False)
+            if has_colon and (colons := _COLONS.match(text, end)) is not None:
+                parts += [text[done:end], " -"]
+                done = start = colons.end()
+                break
+    return "".join([*parts, text[done:]])
+
+
+_COLONS = re.compile(r"(?:\s*[:=：＝])+")
+
+
+def _line_ends(text: str) -> list[tuple[int, bool]]:
+    """Where a line or the text ends or a colon stands, and whether a colon follows there, behind white space or at
+    once. One expression for both, the word and what follows, would read the rest of a line again for every word."""
+    ends: list[tuple[int, bool]] = []
+    for match in re.finditer(r"[:=：＝]|\s+", text):
+        if not match[0].isspace():
+            ends.append((match.start(), True))
+            continue
+        has_colon = text[match.end() : match.end() + 1] in (":", "=", "：", "＝")
+        ends += [(match.start() + n, has_colon) for n, letter in enumerate(match[0]) if letter == "\n"]
+    return [*ends, (len(text), False)]
 
 
 class GEvalJudge:

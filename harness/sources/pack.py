@@ -9,7 +9,6 @@ template sees the whole row as `doc`. Everything that is wrong with a pack is re
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -59,7 +58,7 @@ class DataPack:
 
     def _rows(self, name: str, problems: list[str]) -> Iterator[tuple[int, JsonObject]]:
         """Line number and row; a line that is not a JSON object goes to `problems`."""
-        with (self._folder / name).open("rb") as stream, jsonlines.Reader(_lines(stream), loads=_strict_json) as reader:
+        with (self._folder / name).open("rb") as stream, jsonlines.Reader(_lines(stream), loads=parse_json) as reader:
             number = 0
             while True:
                 number += 1
@@ -162,17 +161,9 @@ class DataPack:
 
 
 def _lines(stream: Iterable[bytes]) -> Iterator[str]:
-    """Lines as text; a byte that is not UTF-8 becomes a lone surrogate, which `_strict_json` refuses by its line."""
+    """Lines as text; a byte that is not UTF-8 becomes a lone surrogate, which `parse_json` refuses by its line."""
     for line in stream:
         yield line.decode("utf-8", errors="surrogateescape")
-
-
-def _strict_json(text: str) -> object:
-    """JSON without NaN and infinities, which digests and result files cannot hold, and without half characters."""
-    row: object = parse_json(text)
-    if "\\u" in text or not text.isascii():
-        json.dumps(row, ensure_ascii=False).encode()  # a lone surrogate raises UnicodeEncodeError, a ValueError
-    return row
 
 
 def _by_line(problems: Sequence[str]) -> list[str]:
