@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, meta
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -42,7 +42,17 @@ PLACES = {
 }
 
 
-_ENVIRONMENT = ImmutableSandboxedEnvironment(
+class _Environment(ImmutableSandboxedEnvironment):
+    """The sandbox asks of every attribute what it belongs to, which is most of a prompt's time; a passage's fields are
+    plain values."""
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        if type(obj) is Passage and attribute in Passage.__slots__:
+            return getattr(obj, attribute)
+        return super().getattr(obj, attribute)
+
+
+_ENVIRONMENT = _Environment(
     undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=False, autoescape=False
 )
 
