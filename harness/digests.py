@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 __all__ = [
+    "DigestTemplate",
     "canonical",
     "digest_of",
     "digest_of_file",
@@ -23,15 +24,43 @@ __all__ = [
 ]
 
 
+# one for all: `json.dumps` with arguments makes an encoder for each call
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
 def canonical(value: object) -> str:
     """JSON with sorted keys, no spaces, text as it is. Raises `TypeError` or `ValueError` for what JSON cannot
     hold (sets, NaN): an identity must never depend on how such a thing happens to print."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return _ENCODER.encode(value)
 
 
 def digest_of(value: object) -> str:
     """SHA-256 of the canonical JSON of `value`, 64 hex digits."""
     return hashlib.sha256(canonical(value).encode()).hexdigest()
+
+
+class DigestTemplate:
+    """`digest_of({**shared, **own})` of many things that share most of it: what is shared is made canonical once.
+    `own` are the names of the rest."""
+
+    def __init__(self, shared: Mapping[str, object], *own: str) -> None:
+        self._own: list[str] = []
+        self._before: list[str] = []  # the text before each of them
+        text = "{"
+        for name in sorted({*shared, *own}):
+            text += f"{'' if text == '{' and not self._own else ','}{canonical(name)}:"
+            if name in own:
+                self._own.append(name)
+                self._before.append(text)
+                text = ""
+            else:
+                text += canonical(shared[name])
+        self._end = text + "}"
+
+    def digest(self, **canonical_texts: str) -> str:
+        """Of a thing whose own values have these canonical texts."""
+        parts = [before + canonical_texts[name] for before, name in zip(self._before, self._own, strict=True)]
+        return hashlib.sha256(("".join(parts) + self._end).encode()).hexdigest()
 
 
 def digest_of_lines(lines: Iterable[str]) -> str:

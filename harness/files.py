@@ -8,7 +8,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ __all__ = [
     "safe_name",
     "write_atomically",
     "write_json",
+    "write_lines_atomically",
 ]
 
 JsonObject = dict[str, Any]
@@ -38,6 +39,14 @@ def write_atomically(path: Path, text: str) -> None:
     """The whole file or none of it: written under another name, then renamed."""
     part = path.with_name(f".{path.name}.{os.getpid()}")
     part.write_text(text, encoding="utf-8")
+    part.replace(path)
+
+
+def write_lines_atomically(path: Path, lines: Iterable[str]) -> None:
+    """As `write_atomically`, of lines with their ends as they come: a file of gigabytes is never in memory whole."""
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    with part.open("w", encoding="utf-8") as stream:
+        stream.writelines(lines)
     part.replace(path)
 
 

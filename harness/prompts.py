@@ -11,7 +11,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from jinja2 import Template, TemplateError, TemplateSyntaxError, meta, nodes
 
@@ -43,7 +43,17 @@ PLACES = {
 }
 
 
-_ENVIRONMENT = BoundedEnvironment()
+class _Environment(BoundedEnvironment):
+    """The sandbox asks of every attribute what it belongs to, which is most of a prompt's time; a passage's fields are
+    plain values."""
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        if type(obj) is Passage and attribute in Passage.__slots__:
+            return getattr(obj, attribute)
+        return super().getattr(obj, attribute)
+
+
+_ENVIRONMENT = _Environment()
 
 
 @lru_cache(maxsize=256)

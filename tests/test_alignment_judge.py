@@ -16,7 +16,7 @@ import pytest
 
 from harness.adapters.scripted import ScriptedAdapter
 from harness.entries.catalog import Catalog
-from harness.evaluation.scoring import JudgeInput, finished, judge_run, key_of_score
+from harness.evaluation.scoring import JudgeInput, ScoreKeys, finished, judge_run
 from harness.interfaces import Judge
 from harness.judging.alignment.coverage import Coverage
 from harness.judging.alignment.judge import AlignmentJudge, AlignmentSettings
@@ -278,7 +278,7 @@ def test_a_scores_key_holds_every_reference() -> None:
     judges: list[Judge] = [judge_of(Told({})), CalibratedJudge("c", weights, Flat, {}, 0.02)]
     for judge in judges:
         one, two = item("It is so.", "red"), item("It is so.", "red", "blue")
-        assert len({key_of_score(judge, each) for each in (one, two, replace(two, answer="No."))}) == 3
+        assert len({key for each in (one, two, replace(two, answer="No.")) for key in ScoreKeys(judge).of(each)}) == 3
 
 
 # ---- what every judge is shown --------------------------------------------------------------------------------------

@@ -229,7 +229,7 @@ ASKED = "Answer in one or two short sentences. If the passages do not say it, sa
     ],
 )
 def test_an_echo_repeats_the_question_or_eight_words_of_the_instruction(answer: str, is_echo: bool) -> None:
-    assert echoes(answer, ASKED, "What is the fee?") is is_echo
+    assert echoes(answer, lambda: ASKED, "What is the fee?") is is_echo
 
 
 def test_an_instruction_that_stands_only_where_passages_are_shown_can_be_echoed_and_a_passage_cannot() -> None:

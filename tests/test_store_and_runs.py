@@ -16,8 +16,9 @@ from harness.adapters.scripted import ScriptedAdapter
 from harness.errors import DataError, HarnessError
 from harness.evaluation.folder import Run, read_run
 from harness.evaluation.run import Context, RunRecord, answer_questions, judge_answers
-from harness.evaluation.scoring import key_of_score
-from harness.evaluation.stages import Stage, complete, key_of_answer, key_of_passages
+from harness.evaluation.scoring import ScoreKeys
+from harness.evaluation.stages import Stage, complete, keys_of_answers, keys_of_passages
+from harness.interfaces import Retriever
 from harness.judging.scripted import ScriptedJudge
 from harness.planning.runs import Parts
 from harness.records import Answer, Arm, Decoding, JudgeItem, Passage, Query, Question, Request, Score, Span, TaskPlan
@@ -188,6 +189,16 @@ def test_another_judge_needs_no_generator(tmp_path: Path, store: Store) -> None:
 # ---- what must never share a key ------------------------------------------------------------------------------------
 
 
+def key_of_answer(plan: TaskPlan, adapter: ScriptedAdapter, prompt: str) -> str:
+    (key,) = keys_of_answers(plan, adapter, [prompt])
+    return key
+
+
+def key_of_passages(retriever: Retriever, query: Query, top_k: int) -> str:
+    (key,) = keys_of_passages(retriever, [query], top_k)
+    return key
+
+
 def distinct(keys: Sequence[str]) -> bool:
     return len(set(keys)) == len(keys)
 
@@ -223,13 +234,13 @@ def test_scores_of_different_judges_criteria_repeats_and_answers_never_share_a_k
     judge = ScriptedJudge(["1"], name="same")
     item = JudgeItem("", QUESTIONS[0], "answer 0", "answer", (), "accuracy", 0)
     keys = [
-        key_of_score(judge, item),
-        key_of_score(ScriptedJudge(["2"], name="same"), item),
-        *(key_of_score(judge, replace(item, repeat=repeat)) for repeat in range(1, 10)),
-        key_of_score(judge, replace(item, criterion="completeness")),
-        key_of_score(judge, replace(item, answer="answer ")),
-        key_of_score(judge, replace(item, question=QUESTIONS[1])),
+        *ScoreKeys(ScriptedJudge(["2"], name="same")).of(item),
+        *ScoreKeys(ScriptedJudge(["1"], name="same", repeats=10)).of(item),
+        *ScoreKeys(judge).of(replace(item, criterion="completeness")),
+        *ScoreKeys(judge).of(replace(item, answer="answer ")),
+        *ScoreKeys(judge).of(replace(item, question=QUESTIONS[1])),
     ]
+    assert len(keys) == 14
     assert distinct(keys)
 
 

@@ -18,6 +18,7 @@ from harness.sources.excluding import without_finetune_documents
 from harness.sources.hub.convert import hub_pack
 from harness.sources.pack import DataPack
 from harness.sources.sharing import Sharing
+from harness.sources.world.kept import kept_world
 from harness.sources.world.source import SyntheticWorld
 
 __all__ = ["build_hub_pack", "build_source", "pool_of", "whole_source"]
@@ -45,7 +46,7 @@ def whole_source(entry: TaskEntry, data: Path | None, resources: Resources) -> S
         return _pack(entry, data)
     match entry.source:
         case WorldEntry() as world:
-            return _world(world, entry.finetune.pool)
+            return _world(world, entry.finetune.pool, resources.cache)
         case HubEntry():
             return _pack(entry, build_hub_pack(entry, resources))
         case unknown:
@@ -69,11 +70,11 @@ def build_hub_pack(entry: TaskEntry, resources: Resources) -> Path:
     return hub_pack(source.dataset_path, source.revision, source.reader, resources.cache, resources.progress)
 
 
-def _world(entry: WorldEntry, pool: int) -> Source:
-    return _kept_world(entry.kind, entry.documents, entry.questions, pool, entry.seed, entry.twins)
-
-
 @lru_cache(maxsize=4)
-def _kept_world(domain: str, documents: int, questions: int, pool: int, seed: int, twin: bool) -> Source:
+def _world(entry: WorldEntry, pool: int, cache: Path) -> Source:
     """Kept, so that several models and arms of one command share one world."""
-    return SyntheticWorld(domain, documents, questions, pool, seed, twin=twin)
+
+    def make() -> SyntheticWorld:
+        return SyntheticWorld(entry.kind, entry.documents, entry.questions, pool, entry.seed, twin=entry.twins)
+
+    return kept_world(cache, make, {**entry.model_dump(), "pool": pool})

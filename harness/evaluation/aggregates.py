@@ -14,6 +14,7 @@ from harness.files import JsonObject
 from harness.measures import CLEAN, SCALE, measure_of
 from harness.records import Answer, StopReason
 from harness.statistics import Bounds, Interval, mean, mean_interval, standard_error
+from harness.statistics.clusters import Clusters, numbered
 
 __all__ = ["Aggregate", "aggregate", "answers_overview", "failures_overview", "leakage_overview", "unscored_overview"]
 
@@ -38,17 +39,25 @@ class Aggregate:
 def aggregate(samples: Sequence[Sample], scale: Bounds = SCALE) -> list[Aggregate]:
     """One for each measure that at least one item could have had. `scale` is the judge's."""
     names = dict.fromkeys(name for sample in samples for name in sample.values)
-    return [computed for name in names if (computed := _aggregate(name, samples, scale)) is not None]
+    criteria = {score.criterion for sample in samples for score in sample.scores}
+    clusters = numbered([sample.question.cluster for sample in samples])  # once for all measures
+    aggregates = []
+    for name in names:
+        column = [sample.values.get(name) for sample in samples]
+        values = [value for value in column if value is not None]
+        there = clusters if len(values) == len(column) else clusters[[value is not None for value in column]]
+        total = _eligible(name, samples) if name.removesuffix(CLEAN) in criteria else None
+        if (computed := _aggregate(name, values, there, total, scale)) is not None:
+            aggregates.append(computed)
+    return aggregates
 
 
-def _aggregate(name: str, samples: Sequence[Sample], scale: Bounds) -> Aggregate | None:
-    with_value = [(v, s.question.cluster) for s in samples if (v := s.values.get(name)) is not None]
-    values, clusters = [value for value, _ in with_value], [cluster for _, cluster in with_value]
-    judged = name.removesuffix(CLEAN)
-    is_criterion = any(score.criterion == judged for sample in samples for score in sample.scores)
-    eligible = [sample for sample in samples if judged == name or sample.values.get("leaked") == 0.0]
+def _aggregate(
+    name: str, values: Sequence[float], clusters: Clusters, eligible: int | None, scale: Bounds
+) -> Aggregate | None:
+    """`eligible`: of a criterion, the items that could have been scored; None: of another measure."""
     # a data set without gold documents has no recall, and no row; a criterion that no item is scored for has one
-    if not values and not is_criterion:
+    if not values and eligible is None:
         return None
     return Aggregate(
         measure=name,
@@ -56,8 +65,14 @@ def _aggregate(name: str, samples: Sequence[Sample], scale: Bounds) -> Aggregate
         standard_error=standard_error(values, clusters) if values else None,
         interval=mean_interval(values, clusters, measure_of(name).bounds(scale)) if values else None,
         n=len(values),
-        total=len(eligible) if is_criterion else len(values),
+        total=len(values) if eligible is None else eligible,
     )
+
+
+def _eligible(criterion: str, samples: Sequence[Sample]) -> int:
+    if not criterion.endswith(CLEAN):
+        return len(samples)
+    return sum(sample.values.get("leaked") == 0.0 for sample in samples)
 
 
 def answers_overview(answers: Sequence[Answer]) -> JsonObject:

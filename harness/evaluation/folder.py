@@ -25,9 +25,9 @@ from harness.errors import DataError
 from harness.evaluation.aggregates import Aggregate
 from harness.evaluation.checks import check_rows, check_shapes
 from harness.evaluation.samples import Sample
-from harness.files import JsonObject, json_lines, parse_json, safe_name, write_atomically
+from harness.files import JsonObject, json_lines, parse_json, safe_name, write_atomically, write_lines_atomically
 from harness.measures import SCALE
-from harness.records import Answer, Passage, Question, Score, StopReason, TaskPlan
+from harness.records import Answer, Passage, Question, Score, StopReason, TaskPlan, fields_of
 from harness.shapes import check_shape, record_of
 from harness.statistics import Bounds, Interval
 
@@ -67,14 +67,16 @@ def write_run(folder: Path, run: RunDocuments) -> None:
     """Writes the folder; what was there under the same name is replaced file by file."""
     folder.mkdir(parents=True, exist_ok=True)
     stem = f"{run.plan.task}_{short(run.run_id)}"
-    rows = [
-        json.dumps(_sample_row(n, run.plan, s), ensure_ascii=False, allow_nan=False) for n, s in enumerate(run.samples)
-    ]
-    write_atomically(folder / f"samples_{stem}.jsonl", "".join(f"{row}\n" for row in rows))
+    rows = (_ROW.encode(_sample_row(n, run.plan, sample)) + "\n" for n, sample in enumerate(run.samples))
+    write_lines_atomically(folder / f"samples_{stem}.jsonl", rows)
     results = json.dumps(_results_document(run), ensure_ascii=False, indent=2, allow_nan=False)
     write_atomically(folder / f"results_{stem}.json", results)
     manifest = json.dumps(run.manifest, ensure_ascii=False, indent=2, allow_nan=False)
     write_atomically(folder / "manifest.json", manifest)
+
+
+_ROW = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
+_SORTED = json.JSONEncoder(ensure_ascii=False, sort_keys=True)
 
 
 def _sha(text: str) -> str:
@@ -100,7 +102,7 @@ def _sample_row(number: int, plan: TaskPlan, sample: Sample) -> JsonObject:
         "filtered_resps": [answer.text],
         "filter": "none",
         "metrics": list(sample.values),
-        "doc_hash": _sha(json.dumps(doc, sort_keys=True, ensure_ascii=False)),
+        "doc_hash": _sha(_SORTED.encode(doc)),
         "prompt_hash": _sha(sample.prompt),
         "target_hash": _sha(sample.target),
         **sample.values,
@@ -108,7 +110,7 @@ def _sample_row(number: int, plan: TaskPlan, sample: Sample) -> JsonObject:
         "kind": question.kind,
         "cluster": question.cluster,
         "arm": plan.arm.value,
-        "passages": [asdict(passage) for passage in sample.passages],
+        "passages": [fields_of(passage) for passage in sample.passages],
         "stop_reason": answer.stop_reason.value,
         "prompt_tokens": answer.prompt_tokens,
         "answer_tokens": answer.answer_tokens,

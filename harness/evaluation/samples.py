@@ -95,14 +95,17 @@ def _style(plan: TaskPlan, question: Question, passages: Sequence[Passage], answ
     """How the answer fails as text. None where nothing was asked."""
     if answer.is_missing:
         return {"empty": None, "abstained": None, "loops": None, "echoes": None}
-    # passages without text, not none: with none the template leaves out what it says of them, which may be echoed too
-    blank = [replace(passage, title="", text="") for passage in passages]
-    (*_, instruction) = chat(plan.doc_to_text, plan.system_instruction, question.text, blank, question.row)
+
+    def instruction() -> str:
+        # passages without text, not none: with none the template leaves out what it says of them, which may be echoed
+        blank = [replace(passage, title="", text="") for passage in passages]
+        return chat(plan.doc_to_text, None, question.text, blank, question.row)[-1].content
+
     return {
         "empty": float(not answer.text.strip()),
         "abstained": float(abstains(first_sentence(answer.text))),
         "loops": float(loops(answer.text)),
-        "echoes": float(echoes(answer.text, instruction.content, question.text)),
+        "echoes": float(echoes(answer.text, instruction, question.text)),
     }
 
 

@@ -8,23 +8,25 @@ judges of their own, so their own scores count for the panel and the other way r
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
-from harness.digests import digest_of
+from harness.digests import DigestTemplate, canonical
 from harness.evaluation.stages import Record, Stage, complete, parse, planned_size
 from harness.interfaces import Judge, Panel, Progress, SingleJudge
 from harness.judging.references import parts_of
 from harness.prompts import render
-from harness.records import Answer, Failure, JudgeItem, Passage, Question, Score, StopReason
+from harness.records import Answer, Failure, JudgeItem, Passage, Question, Score, StopReason, fields_of
 from harness.statistics import mean
 from harness.store import Store
 
 __all__ = [
     "JudgeInput",
+    "ScoreKeys",
     "finished",
+    "in_order",
     "judge_run",
     "judge_together",
-    "key_of_score",
+    "other_references",
     "target_of",
     "with_few_references",
 ]
@@ -41,16 +43,18 @@ class JudgeInput:
     answers: Sequence[Answer]
 
 
-def key_of_score(judge: Judge, item: JudgeItem) -> str:
-    """The store's key of one repeat's score."""
-    return digest_of(
-        {
-            "judge": judge.identity,
-            "of": judge.depends_on(item),
-            "criterion": item.criterion,
-            "repeat": item.repeat,
-        }
-    )
+class ScoreKeys:
+    """The store's keys of a judge's scores, one for each repeat: what all of them depend on is digested once."""
+
+    def __init__(self, judge: Judge) -> None:
+        self._judge = judge
+        self._template = DigestTemplate({"judge": judge.identity}, "of", "criterion", "repeat")
+        self._repeats = [str(repeat) for repeat in range(judge.repeats)]
+
+    def of(self, item: JudgeItem) -> list[str]:
+        """Of all repeats of an item, whichever repeat it is itself."""
+        of, criterion = canonical(self._judge.depends_on(item)), canonical(item.criterion)
+        return [self._template.digest(of=of, criterion=criterion, repeat=repeat) for repeat in self._repeats]
 
 
 def target_of(doc_to_target: str, question: Question) -> str:
@@ -85,6 +89,7 @@ def judge_together(
     chosen = [c for c in judge.criteria if criteria is None or c in criteria]
     items: dict[str, JudgeItem] = {}
     keys: list[list[list[str]]] = []
+    of_judge = ScoreKeys(judge)
     for run in runs:
         run_scores = []
         for question, target, passages, answer in zip(
@@ -92,11 +97,11 @@ def judge_together(
         ):
             question_items: dict[str, JudgeItem] = {}
             if not answer.is_missing:
-                others = _other_references(target, question)
+                others = other_references(target, question)
                 asked = [
                     JudgeItem("", question, target, answer.text, passages, criterion, 0, others) for criterion in chosen
                 ]
-                question_items = {key: item for each in asked for key, item in _repeated(judge, each).items()}
+                question_items = {key: item for each in asked for key, item in _repeated(of_judge, each).items()}
             items |= question_items
             run_scores.append(list(question_items))
         keys.append(run_scores)
@@ -110,7 +115,7 @@ def judge_together(
     ]
 
 
-def _other_references(target: str, question: Question) -> tuple[str, ...]:
+def other_references(target: str, question: Question) -> tuple[str, ...]:
     """The question's references that the target is not, nor holds as one of several (joined by " / ")."""
     known = {target.strip(), *parts_of(target)}
     return tuple(each for each in dict.fromkeys(question.references) if each.strip() and each.strip() not in known)
@@ -123,11 +128,10 @@ def _not_asked(answer: Answer, criterion: str) -> Score:
     return Score("", criterion, 0, None, f"the model gave no answer{why}", failed=True)
 
 
-def _repeated(judge: Judge, item: JudgeItem) -> dict[str, JudgeItem]:
+def _repeated(keys: ScoreKeys, item: JudgeItem) -> dict[str, JudgeItem]:
     """The item as often as this judge scores it, by the key of the score."""
-    repeats = [replace(item, repeat=repeat) for repeat in range(judge.repeats)]
-    keys = [key_of_score(judge, each) for each in repeats]
-    return {key: replace(each, key=key) for key, each in zip(keys, repeats, strict=True)}
+    fields = fields_of(item)
+    return {key: JudgeItem(**(fields | {"key": key, "repeat": repeat})) for repeat, key in enumerate(keys.of(item))}
 
 
 def _scores(judge: Judge, items: Mapping[str, JudgeItem], store: Store, progress: Progress) -> Mapping[str, Score]:
@@ -143,7 +147,8 @@ def _by_key(
     member: Judge, items: Mapping[str, JudgeItem], store: Store, progress: Progress
 ) -> Mapping[str, Sequence[Score]]:
     """One member's repeats, by the panel's key."""
-    repeats = {key: _repeated(member, item) for key, item in items.items()}
+    of_member = ScoreKeys(member)
+    repeats = {key: _repeated(of_member, item) for key, item in items.items()}
     scores = _scores(member, {key: item for each in repeats.values() for key, item in each.items()}, store, progress)
     return {key: [scores[repeat_key] for repeat_key in each] for key, each in repeats.items()}
 
@@ -159,7 +164,7 @@ def _combined(panel: Panel, item: JudgeItem, by_member: Sequence[Sequence[Score]
 def _single(
     judge: SingleJudge, items: Mapping[str, JudgeItem], store: Store, progress: Progress
 ) -> Mapping[str, Score]:
-    order = _in_order(items)
+    order = in_order(items)
 
     failures: dict[str, str] = {}
 
@@ -191,9 +196,10 @@ def _single(
 
 def _record_of(score: Score) -> Record:
     """As the store and run folders hold it: the value is called `score` there."""
-    record = asdict(score)
+    record = fields_of(score)
     del record["failed"]
-    return {("score" if name == "value" else name): value for name, value in record.items()}
+    record["score"] = record.pop("value")
+    return record
 
 
 def _renamed(record: Record) -> Record:
@@ -202,20 +208,20 @@ def _renamed(record: Record) -> Record:
     return {("value" if name == "score" else name): value for name, value in record.items()}
 
 
-def _in_order(items: Mapping[str, JudgeItem]) -> list[str]:
+def in_order(items: Mapping[str, JudgeItem]) -> list[str]:
     """Long items first, since a batch pads to its longest; what prompts begin with side by side, then the criteria and
     repeats of an answer, since they share it."""
 
     def beginning(item: JudgeItem) -> tuple[str, ...]:
         return item.question.text, item.reference, *(passage.text for passage in item.passages)
 
+    shared: dict[str, tuple[str, ...]] = {key: beginning(item) for key, item in items.items()}
     longest: dict[tuple[str, ...], int] = {}
-    for item in items.values():
-        longest[beginning(item)] = max(longest.get(beginning(item), 0), len(item.answer))
+    for key, item in items.items():
+        longest[shared[key]] = max(longest.get(shared[key], 0), len(item.answer))
 
     def order(key: str) -> tuple[object, ...]:
         item = items[key]
-        shared = beginning(item)
-        return -longest[shared], shared, -len(item.answer), item.answer, item.criterion, item.repeat, key
+        return -longest[shared[key]], shared[key], -len(item.answer), item.answer, item.criterion, item.repeat, key
 
     return sorted(items, key=order)

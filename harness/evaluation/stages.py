@@ -7,7 +7,7 @@ or, for a model or judge that streams, all at once, storing each record when it 
 
 The last one, answers -> scores, is `scoring.py`.
 
-The functions whose names begin with `key_of` hold what a record depends on.
+The functions whose names begin with `keys_of` hold what a record depends on.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from harness.digests import digest_of, seed_of
+from harness.digests import DigestTemplate, canonical, digest_of, seed_of
 from harness.errors import HarnessError
 from harness.fitting import FittedPrompt, fit_prompts
 from harness.interfaces import Identity, ModelAdapter, Progress, Retriever
@@ -33,6 +33,7 @@ from harness.records import (
     Request,
     StopReason,
     TaskPlan,
+    fields_of,
 )
 from harness.shapes import converted
 from harness.store import Kind, Store
@@ -50,31 +51,39 @@ _REASONS = 3  # reasons that a line names
 # ---- keys -----------------------------------------------------------------------------------------------------------
 
 
-def key_of_passages(retriever: Retriever, query: Query, top_k: int) -> str:
-    """The store's key of a query's passages."""
-    return digest_of({"retriever": retriever.identity, "query": asdict(query), "top_k": top_k})
+def keys_of_passages(retriever: Retriever, queries: Iterable[Query], top_k: int) -> list[str]:
+    """The store's key of each query's passages."""
+    template = DigestTemplate({"retriever": retriever.identity, "top_k": top_k}, "query")
+    return [template.digest(query=canonical(fields_of(query))) for query in queries]
 
 
-def key_of_prompt(plan: TaskPlan, adapter: ModelAdapter, question: Question, passages: Sequence[Passage]) -> str:
-    """The store's key of a fitted prompt."""
-    return digest_of(
-        {
-            "format": PROMPT_FORMAT,
-            "model": adapter.identity,
-            "template": [plan.system_instruction, plan.doc_to_text],
-            "question": question.text,
-            "row": digest_of(dict(question.row)),
-            "passages": [asdict(passage) for passage in passages],
-            "answer_tokens": plan.decoding.max_gen_toks,
-        }
-    )
+def keys_of_prompts(
+    plan: TaskPlan, adapter: ModelAdapter, questions: Sequence[Question], passages: Sequence[Sequence[Passage]]
+) -> list[str]:
+    """The store's key of each fitted prompt."""
+    shared = {
+        "format": PROMPT_FORMAT,
+        "model": adapter.identity,
+        "template": [plan.system_instruction, plan.doc_to_text],
+        "answer_tokens": plan.decoding.max_gen_toks,
+    }
+    template = DigestTemplate(shared, "question", "row", "passages")
+    return [
+        template.digest(
+            question=canonical(question.text),
+            row=canonical(digest_of(dict(question.row))),
+            passages=canonical([fields_of(passage) for passage in shown]),
+        )
+        for question, shown in zip(questions, passages, strict=True)
+    ]
 
 
-def key_of_answer(plan: TaskPlan, adapter: ModelAdapter, prompt: str) -> str:
-    """The store's key of an answer: a greedy one does not depend on the seed."""
-    decoding = asdict(plan.decoding)
+def keys_of_answers(plan: TaskPlan, adapter: ModelAdapter, prompts: Iterable[str]) -> list[str]:
+    """The store's key of the answer to each prompt: a greedy one does not depend on the seed."""
     seed = None if plan.decoding.greedy else plan.seed
-    return digest_of({"model": adapter.identity, "prompt": prompt, "decoding": decoding, "seed": seed, "sample": 0})
+    shared = {"model": adapter.identity, "decoding": fields_of(plan.decoding), "seed": seed, "sample": 0}
+    template = DigestTemplate(shared, "prompt")
+    return [template.digest(prompt=canonical(prompt)) for prompt in prompts]
 
 
 # ---- retrieve -------------------------------------------------------------------------------------------------------
@@ -96,17 +105,21 @@ def retrieve(
 ) -> list[tuple[Passage, ...]]:
     """Passages of each question, from the store or the retriever."""
     queries = [query_of(plan, question) for question in questions]
-    keys = [key_of_passages(retriever, query, plan.top_k) for query in queries]
+    keys = keys_of_passages(retriever, queries, plan.top_k)
     query_by_key = dict(zip(keys, queries, strict=True))
 
     def compute(batch: Sequence[str]) -> Iterator[tuple[str, Record]]:
         results = retriever.search([query_by_key[key] for key in batch], plan.top_k)
         for key, passages in zip(batch, results, strict=True):
-            yield key, [asdict(passage) for passage in passages]
+            yield key, [fields_of(passage) for passage in passages]
 
     stored = complete(store, Stage("retrieve", "passages", keys, _fixed(_QUERIES), compute), progress)
-    parsed = {key: parse(store, "passages", list[Passage], record) for key, record in stored.items()}
-    return [tuple(parsed[key]) for key in keys]
+    texts: dict[str, str] = {}  # many questions share a passage: its text is in memory once
+    parsed = {}
+    for key, record in stored.items():
+        passages = parse(store, "passages", list[Passage], record)
+        parsed[key] = tuple(replace(each, text=texts.setdefault(each.text, each.text)) for each in passages)
+    return [parsed[key] for key in keys]
 
 
 # ---- fit ------------------------------------------------------------------------------------------------------------
@@ -121,7 +134,7 @@ def fit(
     progress: Progress,
 ) -> list[FittedPrompt]:
     """The prompt of each question, with as much of the passages as fits the model's window."""
-    keys = [key_of_prompt(plan, adapter, q, p) for q, p in zip(questions, passages, strict=True)]
+    keys = keys_of_prompts(plan, adapter, questions, passages)
     input_by_key = dict(zip(keys, zip(questions, passages, strict=True), strict=True))
 
     def compute(batch: Sequence[str]) -> Iterator[tuple[str, Record]]:
@@ -129,7 +142,7 @@ def fit(
         items = [input_by_key[key] for key in batch]
         fitted = fit_prompts(plan.doc_to_text, plan.system_instruction, items, adapter, [token_budget] * len(items))
         for key, prompt in zip(batch, fitted, strict=True):
-            yield key, asdict(prompt)
+            yield key, fields_of(prompt)
 
     stored = complete(store, Stage("prompt", "prompts", keys, _fixed(_PROMPTS), compute), progress)
     return [parse(store, "prompts", FittedPrompt, stored[key]) for key in keys]
@@ -142,7 +155,7 @@ def answer(
     plan: TaskPlan, prompts: Sequence[FittedPrompt], adapter: ModelAdapter, store: Store, progress: Progress
 ) -> list[Answer]:
     """The answer to each prompt, from the store or the model."""
-    keys = [key_of_answer(plan, adapter, prompt.text) for prompt in prompts]
+    keys = keys_of_answers(plan, adapter, (prompt.text for prompt in prompts))
     requests = {
         key: Request(key, prompt.text, prompt.tokens, plan.decoding, seed_of(key))
         for key, prompt in zip(keys, prompts, strict=True)
@@ -181,7 +194,7 @@ def answer(
 
 def _record_of(answer: Answer) -> Record:
     """As the store holds it: only an answer that is not stored has a reason for that."""
-    return {name: value for name, value in asdict(answer).items() if name != "reason"}
+    return {name: value for name, value in fields_of(answer).items() if name != "reason"}
 
 
 def _tokens_of_answer(record: Record) -> int:

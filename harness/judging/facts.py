@@ -28,7 +28,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from harness.interfaces import Identity, Usage
 from harness.judging.abstention import abstains
@@ -39,7 +39,7 @@ from harness.judging.numerals import plain
 from harness.judging.owners import owner_of
 from harness.judging.spelling import stem
 from harness.judging.values import mentions
-from harness.records import Fact, JudgeItem, Question, Score
+from harness.records import Fact, JudgeItem, Question, Score, fields_of
 
 __all__ = ["FactsJudge", "Marks", "marks", "true_scores"]
 
@@ -255,8 +255,8 @@ class FactsJudge:
         return {
             "question": question.text,
             "answerable": question.answerable,
-            "facts": [asdict(fact) for fact in question.facts],
-            "side_facts": [asdict(fact) for fact in question.side_facts],
+            "facts": [fields_of(fact) for fact in question.facts],
+            "side_facts": [fields_of(fact) for fact in question.side_facts],
             "answer": item.answer,
         }
 
@@ -264,12 +264,15 @@ class FactsJudge:
         return max(1, len(items))
 
     def judge(self, items: Sequence[JudgeItem]) -> Iterator[Score]:
+        read: tuple[Question, str] | None = None
         for item in items:
             if not item.question.facts:
                 reason = "the question has no known facts; the facts judge is for the synthetic world"
                 yield Score(item.key, item.criterion, item.repeat, None, reason)
                 continue
-            seen = marks(item.question, item.answer)
+            if read is None or read[0] is not item.question or read[1] != item.answer:
+                read = item.question, item.answer  # both criteria of an answer, side by side, are read once
+                seen = marks(*read)
             accuracy, completeness = seen.scores
             value = accuracy if item.criterion == ACCURACY else completeness
             yield Score(item.key, item.criterion, item.repeat, value, reply=seen.reason)

@@ -12,14 +12,22 @@ import re
 import string
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 
 __all__ = ["ANSWER_METRICS", "contradicting", "exact_match", "f1", "normalise", "rouge_l", "token_recall"]
+
+VERSION = 1
+"""Raise it when the same answer would get another value: the means of trivial answers are stored."""
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 _ROUGE_TOKEN = re.compile(r"[a-z0-9]+")
 
 
+_READ = 256  # texts: all metrics of an answer, then of the trivial ones, look at one question's references in turn
+
+
+@lru_cache(maxsize=_READ)
 def normalise(text: str) -> str:
     """SQuAD's: lower case, ASCII punctuation dropped, articles dropped, single spaces."""
     return " ".join(_ARTICLES.sub(" ", text.lower().translate(_PUNCTUATION)).split())
@@ -40,37 +48,49 @@ def exact_match(answer: str, references: Sequence[str]) -> float:
 def f1(answer: str, references: Sequence[str]) -> float:
     """Harmonic mean of token precision and recall, 0 to 1; the best over the references. Two texts without any token
     left agree (1), one such text and another do not (0)."""
-    return max((_f1(normalise(answer).split(), normalise(reference).split()) for reference in references), default=0.0)
+    tokens = _tokens(answer)
+    return max((_f1(tokens, _tokens(reference)) for reference in references), default=0.0)
 
 
-def _f1(answer_tokens: list[str], reference_tokens: list[str]) -> float:
+@lru_cache(maxsize=_READ)
+def _tokens(text: str) -> Counter[str]:
+    return Counter(normalise(text).split())
+
+
+def _common(left: Counter[str], right: Counter[str]) -> int:
+    few, many = (left, right) if len(left) <= len(right) else (right, left)
+    return sum(min(count, many[token]) for token, count in few.items() if token in many)
+
+
+def _f1(answer_tokens: Counter[str], reference_tokens: Counter[str]) -> float:
     if not answer_tokens or not reference_tokens:
         return float(answer_tokens == reference_tokens)
-    return _f_measure(
-        (Counter(answer_tokens) & Counter(reference_tokens)).total(), len(answer_tokens), len(reference_tokens)
-    )
+    return _f_measure(_common(answer_tokens, reference_tokens), answer_tokens.total(), reference_tokens.total())
 
 
 def token_recall(answer: str, references: Sequence[str]) -> float:
     """Share of the reference's tokens that the answer has, 0 to 1; the best over the references. It agrees better than
     F1 with people where answers are longer than references (Adlakha et al. 2024, arXiv:2307.16877), and a model can
     raise it by saying more. Two texts without any token left agree (1)."""
-    tokens = Counter(normalise(answer).split())
-    return max((_recall(tokens, Counter(normalise(reference).split())) for reference in references), default=0.0)
+    tokens = _tokens(answer)
+    return max((_recall(tokens, _tokens(reference)) for reference in references), default=0.0)
 
 
 def _recall(answer_tokens: Counter[str], reference_tokens: Counter[str]) -> float:
     if not reference_tokens:
         return float(not answer_tokens)
-    return (answer_tokens & reference_tokens).total() / reference_tokens.total()
+    return _common(answer_tokens, reference_tokens) / reference_tokens.total()
 
 
 def rouge_l(answer: str, references: Sequence[str]) -> float:
     """F-measure of the longest common subsequence of tokens, 0 to 1; the best over the references."""
-    answer_tokens = _ROUGE_TOKEN.findall(answer.lower())
-    return max(
-        (_rouge_l(answer_tokens, _ROUGE_TOKEN.findall(reference.lower())) for reference in references), default=0.0
-    )
+    tokens = _rouge_tokens(answer)
+    return max((_rouge_l(tokens, _rouge_tokens(reference)) for reference in references), default=0.0)
+
+
+@lru_cache(maxsize=_READ)
+def _rouge_tokens(text: str) -> list[str]:
+    return _ROUGE_TOKEN.findall(text.lower())
 
 
 def _rouge_l(answer_tokens: list[str], reference_tokens: list[str]) -> float:

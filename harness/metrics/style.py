@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Callable
 
 __all__ = ["echoes", "loops"]
 
@@ -24,8 +25,10 @@ def _words(text: str) -> list[str]:
 def loops(answer: str) -> bool:
     """A stretch of up to twelve words occurs three times in a row, or a sentence of four words or more three times."""
     words = _words(answer)
-    if any(_repeats_itself(words, length) for length in range(1, _LONGEST + 1)):
+    if any(_repeats_itself(words, length) for length in range(1, min(_LONGEST, len(words) // _TIMES) + 1)):
         return True
+    if len(words) < 4 * _TIMES:
+        return False
     sentences = Counter(" ".join(sentence) for part in _SENTENCE.split(answer) if len(sentence := _words(part)) >= 4)
     return max(sentences.values(), default=0) >= _TIMES
 
@@ -40,14 +43,16 @@ def _repeats_itself(words: list[str], length: int) -> bool:
     return False
 
 
-def echoes(answer: str, asked: str, question: str) -> bool:
+def echoes(answer: str, asked: Callable[[], str], question: str) -> bool:
     """Eight words in a row of what was asked (instruction and question, not the passages, which may be quoted), or the
-    whole of a shorter question, stand in the answer."""
+    whole of a shorter question, stand in the answer. `asked` is called for answers that are long enough alone."""
     stated = _words(answer)
     whole = _words(question)
     if len(whole) >= 4 and _holds(stated, whole):
         return True
-    prompt = _words(asked)
+    if len(stated) < _ECHO:
+        return False
+    prompt = _words(asked())
     stretches = {tuple(prompt[n : n + _ECHO]) for n in range(len(prompt) - _ECHO + 1)}
     return any(tuple(stated[n : n + _ECHO]) in stretches for n in range(len(stated) - _ECHO + 1))
 

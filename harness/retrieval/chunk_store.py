@@ -34,10 +34,13 @@ class ChunkStore:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._spans: np.ndarray = np.load(folder / "spans.npy", mmap_mode="r")
+        # plain views of the mapped files: a memmap makes an object of its own class of every number that is read
+        self._spans: np.ndarray = np.load(folder / "spans.npy", mmap_mode="r").view(np.ndarray)
         texts = folder / "texts.bin"
         self._texts: np.ndarray = (
-            np.memmap(texts, dtype=np.uint8, mode="r") if texts.stat().st_size else np.zeros(0, np.uint8)
+            np.memmap(texts, dtype=np.uint8, mode="r").view(np.ndarray)
+            if texts.stat().st_size
+            else np.zeros(0, np.uint8)
         )
 
     @staticmethod
@@ -89,9 +92,9 @@ class ChunkStore:
         return f"{title}\n{self.text(chunk)}" if title else self.text(chunk)
 
     def passage(self, chunk: int, rank: int, score: float) -> Passage:
-        number, start, end, _, _ = (int(value) for value in self._spans[chunk])
-        names = self._documents
-        return Passage(names.ids[number], start, end, names.titles[number], self.text(chunk), rank, score)
+        number, start, end, first, last = self._spans[chunk].tolist()
+        names, text = self._documents, self._texts[first:last].tobytes().decode()
+        return Passage(names.ids[number], start, end, names.titles[number], text, rank, score)
 
     def of_documents(self, ids: Sequence[str]) -> np.ndarray:
         """The chunks of these documents, ascending. An id that the corpus lacks has none."""

@@ -10,13 +10,15 @@ G/(G-1), and G - 1 degrees of freedom.
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["Error", "by_cluster", "clusters_apart", "error_of_mean", "standard_error"]
+__all__ = ["Clusters", "Error", "by_cluster", "clusters_apart", "error_of_mean", "numbered", "standard_error"]
+
+Clusters = Sequence[Hashable] | np.ndarray
+"""The cluster of each item, by name or by number."""
 
 
 class Error(NamedTuple):
@@ -27,9 +29,9 @@ class Error(NamedTuple):
     freedom: float
 
 
-def by_cluster(values: Sequence[float], clusters: Sequence[Hashable]) -> tuple[np.ndarray, np.ndarray]:
+def by_cluster(values: Sequence[float], clusters: Clusters) -> tuple[np.ndarray, np.ndarray]:
     """(sums, sizes) of the clusters, in order of first appearance; both float64 (clusters,)."""
-    index = _cluster_numbers(clusters)
+    index = numbered(clusters)
     count = int(index.max()) + 1 if len(index) else 0
     return (
         np.bincount(index, weights=np.asarray(values, dtype=np.float64), minlength=count),
@@ -37,20 +39,26 @@ def by_cluster(values: Sequence[float], clusters: Sequence[Hashable]) -> tuple[n
     )
 
 
-def _cluster_numbers(clusters: Sequence[Hashable]) -> np.ndarray:
+def numbered(clusters: Clusters) -> np.ndarray:
+    """Clusters by number, in order of first appearance. What numbers clusters for many measures passes these on."""
+    if isinstance(clusters, np.ndarray):
+        _, first, positions = np.unique(clusters, return_index=True, return_inverse=True)
+        rank = np.empty(len(first), dtype=np.intp)
+        rank[np.argsort(first)] = np.arange(len(first))
+        return rank[positions]
     position: dict[Hashable, int] = {}
     return np.array([position.setdefault(cluster, len(position)) for cluster in clusters], dtype=np.intp)
 
 
-def clusters_apart(values: Sequence[float], clusters: Sequence[Hashable]) -> int:
+def clusters_apart(values: Sequence[float], clusters: Clusters) -> int:
     """How many clusters hold a value other than the most common one: what an interval can learn the spread from. Of
     values that are equally common, the one that leaves the fewest."""
-    distinct, counts = np.unique(np.asarray(values, dtype=np.float64), return_counts=True)
-    held: dict[Hashable, set[float]] = {}
-    for value, cluster in zip(values, clusters, strict=True):
-        held.setdefault(cluster, set()).add(value)
-    hold_only = Counter(next(iter(of_cluster)) for of_cluster in held.values() if len(of_cluster) == 1)
-    return len(held) - max(hold_only[value] for value in distinct[counts == counts.max()].tolist())
+    distinct, codes, counts = np.unique(np.asarray(values, dtype=np.float64), return_inverse=True, return_counts=True)
+    held = np.unique(numbered(clusters) * len(distinct) + codes)  # each value of a cluster once
+    of_cluster = np.bincount(held // len(distinct))
+    alone = of_cluster[held // len(distinct)] == 1
+    hold_only = np.bincount(held[alone] % len(distinct), minlength=len(distinct))
+    return len(of_cluster) - int(hold_only[counts == counts.max()].max())
 
 
 def error_of_mean(sums: np.ndarray, sizes: np.ndarray) -> Error | None:
@@ -82,7 +90,7 @@ def _satterthwaite(weights: np.ndarray, shares: np.ndarray, variances: np.ndarra
     return trace**2 / float(squared)
 
 
-def standard_error(values: Sequence[float], clusters: Sequence[Hashable]) -> float | None:
+def standard_error(values: Sequence[float], clusters: Clusters) -> float | None:
     """Cluster-robust standard error of the mean (CR2); the ordinary s/√n where every item is its own cluster. None with
     fewer than two clusters."""
     error = error_of_mean(*by_cluster(values, clusters))

@@ -22,7 +22,7 @@ from collections.abc import Callable, Hashable, Sequence
 import numpy as np
 
 from harness.statistics.bounds import Bounds, Interval
-from harness.statistics.clusters import Error, by_cluster, clusters_apart, error_of_mean
+from harness.statistics.clusters import Clusters, Error, by_cluster, clusters_apart, error_of_mean, numbered
 
 __all__ = ["LEVEL", "bootstrap_interval", "difference_interval", "length_controlled_difference", "mean_interval",
            "share_interval"]  # fmt: skip
@@ -36,7 +36,7 @@ NO_SPREAD = 1e-12
 
 
 def mean_interval(
-    values: Sequence[float], clusters: Sequence[Hashable], bounds: Bounds | None, level: float = LEVEL
+    values: Sequence[float], clusters: Clusters, bounds: Bounds | None, level: float = LEVEL
 ) -> Interval | None:
     """Interval of the mean of the measure over items. None: too few to tell."""
     if not can_be_told(values, clusters):
@@ -67,9 +67,11 @@ def difference_interval(
     return Interval(max(wider.low, -bounds.span), min(wider.high, bounds.span))  # Hall's may leave the scale
 
 
-def can_be_told(values: Sequence[float], clusters: Sequence[Hashable]) -> bool:
+def can_be_told(values: Sequence[float], clusters: Clusters) -> bool:
     """Whether there are clusters enough for an interval, and enough of them apart."""
-    return len(set(clusters)) >= FEWEST_CLUSTERS and clusters_apart(values, clusters) >= FEWEST_CLUSTERS_APART
+    numbers = numbered(clusters)
+    enough = len(numbers) > 0 and int(numbers.max()) + 1 >= FEWEST_CLUSTERS
+    return enough and clusters_apart(values, numbers) >= FEWEST_CLUSTERS_APART
 
 
 def _error(sums: np.ndarray, sizes: np.ndarray) -> Error:
