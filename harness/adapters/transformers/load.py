@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from harness.adapters.weights import LoraCheckpoint
@@ -58,6 +60,13 @@ class Loader:
                 raise UsageError(f"--device {device}: there is no such device on this machine; try cpu")
             return device
         return "cuda" if torch.cuda.is_available() else "cpu"
+
+    @cached_property
+    def uses_gpu(self) -> bool:
+        """What `device` is, without importing torch where it is built for CPUs alone."""
+        if (device := self._settings.device) is not None:
+            return device != "cpu"
+        return _built_for_gpus() and self.device != "cpu"
 
     @cached_property
     def weights_key(self) -> str:
@@ -141,3 +150,12 @@ class Loader:
                 "it belongs to another base"
             ) from error
         return model.eval()
+
+
+def _built_for_gpus() -> bool:
+    """By the file in which torch says what it was built for."""
+    found = importlib.util.find_spec("torch")
+    if found is None or found.origin is None:
+        return False
+    version = (Path(found.origin).parent / "version.py").read_text(encoding="utf-8")
+    return any(re.search(rf"^{kind}\b[^=]*=(?! *None)", version, re.MULTILINE) for kind in ("cuda", "hip"))
