@@ -1,5 +1,5 @@
-"""Requests answered apart: by `rows` where the model can be computed there, otherwise by `generate` of transformers, one
-at a time. Either way no answer and no log-probability depends on what else is asked."""
+"""Requests answered apart: by `rows` where the model can be computed there, otherwise by `generate` of transformers,
+one at a time. Either way no answer and no log-probability depends on what else is asked."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Batches through a causal language model on a GPU. Prompts are padded on the left; requests with the same prompt share
-one pass over it, and prompts that begin alike share the pass over what they begin with. In floating point, an answer can
-then change with its neighbours; on a CPU it is `rows` that answers.
+one pass over it, and prompts that begin alike share the pass over what they begin with. In floating point, an answer
+can then change with its neighbours; on a CPU it is `rows` that answers.
 
 Decoding follows the request and nothing else: a checkpoint's own `generation_config.json` (temperatures,
 penalties) is not used, only its end-of-text tokens are.

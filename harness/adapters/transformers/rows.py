@@ -70,9 +70,7 @@ def can_answer_in_rows(model: PreTrainedModel, tokens: int) -> bool:
     window = getattr(config, "sliding_window", None) if getattr(config, "use_sliding_window", True) else None
     rope = (getattr(config, "rope_parameters", None) or {}).get("rope_type", "default")
     return (
-        config.model_type in _ARCHITECTURES
-        and rope not in _ROPES_OF_A_BATCH
-        and (window is None or tokens <= window)
+        config.model_type in _ARCHITECTURES and rope not in _ROPES_OF_A_BATCH and (window is None or tokens <= window)
     )
 
 
@@ -118,8 +116,8 @@ def _attend(
     **options: object,
 ) -> tuple[torch.Tensor, None]:
     """An attention function of transformers. `query` is (rows, heads, new tokens, width); `options["rows"]` are the
-    `_Row`s, None for a dummy. Several new tokens are of one row; the mask says which of its tokens each may see, without
-    one the rows begin here."""
+    `_Row`s, None for a dummy. Several new tokens are of one row; the mask says which of its tokens each may see, and
+    without one the row begins here."""
     attention = require("torch").nn.functional.scaled_dot_product_attention
     rows: Sequence[_Row | None] = options["rows"]  # type: ignore[assignment]
     scale, layer = options.get("scaling"), module.layer_idx
