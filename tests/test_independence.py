@@ -66,15 +66,14 @@ def scored(model: TransformersAdapter, asked: Sequence[Request], size: int) -> d
 
 
 def depends_on_nothing_else(model: TransformersAdapter, decoding: Decoding) -> None:
-    """Batches of 1, 4 and 8, in two orders."""
+    """One by one, by fours, and in another order by eights."""
     asked = requests(model, decoding)
     other = random.Random(1).sample(asked, len(asked))
     alone, logprobs = answered(model, asked, 1), scored(model, asked, 1)
     assert len({answer.text for answer in alone.values()}) > len(asked) / 2
-    for size in (4, 8):
-        for order in (asked, other):
-            assert answered(model, order, size) == alone
-            assert scored(model, order, size) == logprobs, "to the last bit"
+    for size, order in ((4, asked), (8, other)):
+        assert answered(model, order, size) == alone
+        assert scored(model, order, size) == logprobs, "to the last bit"
 
 
 GREEDY = Decoding(max_gen_toks=10)
@@ -145,7 +144,8 @@ def test_an_architecture_that_is_not_known_is_answered_one_by_one(base: Path, tm
     import transformers
 
     make_model(tmp_path / "m")
-    config = transformers.GPT2Config(vocab_size=80, n_positions=512, n_embd=64, n_layer=2, n_head=4, eos_token_id=2)
+    shape = {"vocab_size": 80, "n_positions": 512, "n_embd": 64, "n_layer": 2, "n_head": 4, "initializer_range": 0.5}
+    config = transformers.GPT2Config(**shape, bos_token_id=1, eos_token_id=2)
     torch.manual_seed(0)
     transformers.GPT2LMHeadModel(config).save_pretrained(tmp_path / "m")
     depends_on_nothing_else(adapter(tmp_path / "m", tmp_path), Decoding(max_gen_toks=4))
@@ -175,11 +175,8 @@ def test_prompts_that_begin_alike_share_whole_chunks_and_repeats_share_all(base:
     asked = requests(model, GREEDY)
     alike = asked[-5:-2]
     answered(model, alike, 3)
-    lengths = [request.prompt_tokens for request in alike]
-    template = len(alike[0].prompt.replace("</s>", "/")) - len(TEXTS[-3])  # one token a character, but the end token
-    assert template > 0
     assert model.usage["prompt_tokens_asked"] == sum(model.count_tokens([request.prompt for request in alike]))
-    assert model.usage["prompt_tokens_computed"] == model.usage["prompt_tokens_asked"] - 2 * CHUNK, lengths
+    assert model.usage["prompt_tokens_computed"] == model.usage["prompt_tokens_asked"] - 2 * CHUNK
     again = adapter(base, tmp_path)
     answered(again, [replace(asked[3], key=f"{n}", seed=n) for n in range(5)], 5)
     assert again.usage["prompt_tokens_asked"] == 5 * again.usage["prompt_tokens_computed"]
