@@ -26,6 +26,7 @@ from harness.extras import require
 
 if TYPE_CHECKING:
     import torch
+    from torch import Tensor
     from transformers import PreTrainedModel
 
     from harness.adapters.sampling import SeededSampler
@@ -80,9 +81,9 @@ class _Row:
     def __init__(self, places: int) -> None:
         self.length = 0
         self._places = places
-        self._kept: list[tuple[torch.Tensor, torch.Tensor]] = []  # a layer: (heads, places, width) each
+        self._kept: list[tuple[Tensor, Tensor]] = []  # a layer: (heads, places, width) each
 
-    def extend(self, layer: int, keys: torch.Tensor, values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def extend(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
         """All keys and values of a layer, with those of new tokens put behind what is there."""
         if layer == len(self._kept):
             self._kept.append((_room(keys, self._places), _room(values, self._places)))
@@ -103,18 +104,18 @@ class _Row:
         return copied
 
 
-def _room(like: torch.Tensor, places: int) -> torch.Tensor:
+def _room(like: Tensor, places: int) -> Tensor:
     return like.new_empty(like.shape[0], places, like.shape[2])
 
 
 def _attend(
     module: torch.nn.Module,
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
-    attention_mask: torch.Tensor | None,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
     **options: object,
-) -> tuple[torch.Tensor, None]:
+) -> tuple[Tensor, None]:
     """An attention function of transformers. `query` is (rows, heads, new tokens, width); `options["rows"]` are the
     `_Row`s, None for a dummy. Several new tokens are of one row; the mask says which of its tokens each may see, and
     without one the row begins here."""
@@ -162,7 +163,7 @@ class _Answering:
     sampler: SeededSampler | None
     tokens: list[int]
 
-    def add(self, logits: torch.Tensor) -> bool:
+    def add(self, logits: Tensor) -> bool:
         """Takes the next token from its (1, vocabulary) logits; whether it was the last."""
         scores = logits.float()
         scores = scores if self.sampler is None else self.sampler(scores, scores)
@@ -174,7 +175,7 @@ class _Read(NamedTuple):
     """A prompt that went through the model: its row, and the (1, vocabulary) logits of what comes next."""
 
     row: _Row
-    logits: torch.Tensor
+    logits: Tensor
 
 
 class _Reader:
@@ -216,14 +217,14 @@ def _forward(
     model: PreTrainedModel,
     rows: Sequence[_Row | None],
     tokens: Sequence[Sequence[int]],
-    mask: torch.Tensor | None = None,
-    logits_to_keep: int | torch.Tensor = 1,
-) -> torch.Tensor:
+    mask: Tensor | None = None,
+    logits_to_keep: int | Tensor = 1,
+) -> Tensor:
     """Logits (rows, kept, vocabulary) after so many new tokens of each row; the rows then hold these tokens."""
     torch = require("torch")
     firsts = torch.tensor([[0 if row is None else row.length] for row in rows])
     new = len(tokens[0])
-    logits: torch.Tensor = model(
+    logits: Tensor = model(
         input_ids=torch.tensor([list(each) for each in tokens]),
         attention_mask=mask,
         position_ids=firsts + torch.arange(new),
@@ -251,14 +252,14 @@ def _rows_are_independent(model: PreTrainedModel) -> bool:
     torch = require("torch")
     tokens = [number * (model.config.vocab_size - 1) // WIDTH for number in range(1, WIDTH + 1)]
 
-    def after(order: Sequence[int | None]) -> torch.Tensor:
+    def after(order: Sequence[int | None]) -> Tensor:
         rows = [None if token is None else _Row(1) for token in order]
         return _forward(model, rows, [[token or 0] for token in order])
 
     with _attending_rows(model):
         first, moved = after(tokens), after([tokens[-1], *tokens[:-1]])
         halved = after([token if place % 2 else None for place, token in enumerate(tokens)])
-        return torch.equal(first, moved.roll(-1, dims=0)) and torch.equal(first[1::2], halved[1::2])
+        return bool(torch.equal(first, moved.roll(-1, dims=0)) and torch.equal(first[1::2], halved[1::2]))
 
 
 class RowModel:
@@ -267,7 +268,7 @@ class RowModel:
     def __init__(self, model: PreTrainedModel, width: int = 1) -> None:
         self._model, self._width = model, width
 
-    def next_logits(self, prompts: Sequence[tuple[int, ...]]) -> tuple[list[torch.Tensor], int]:
+    def next_logits(self, prompts: Sequence[tuple[int, ...]]) -> tuple[list[Tensor], int]:
         """(the logits of the token after each prompt, float32; tokens of prompts that went through the model)."""
         reader = _Reader(self._model, {prompt: len(prompt) for prompt in prompts})
         with _attending_rows(self._model):
