@@ -375,6 +375,17 @@ def test_where_a_task_differs_from_what_it_reproduces_stands_below_its_table(
     assert all(len(json.loads(m.read_text())["deviations"]) == 2 for m in (tmp_path / "results").rglob("manifest.json"))
 
 
+def test_whose_answers_can_change_with_their_batch_stands_below_the_table(board: Harness, entries: Path) -> None:
+    board()
+    assert "padded batches" not in board("--output_path", "nothing-here").out
+    for kept in (entries / "leaderboards" / "results" / "zoo").glob("*.json"):
+        kept.write_text(json.dumps({**json.loads(kept.read_text()), "depends_on_batch": True}))
+    page = board("--output_path", "nothing-here").out
+    note = "Answered in padded batches, in which a neighbour can change a greedy answer by rounding: parrot. A run in"
+    assert page.count(note) == 1
+    assert page.index("|parrot") < page.index(note)
+
+
 def test_runs_that_were_stored_without_deviations_are_read(board: Harness, entries: Path) -> None:
     board()
     for kept in (entries / "leaderboards" / "results" / "zoo").glob("*.json"):

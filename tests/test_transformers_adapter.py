@@ -53,6 +53,12 @@ def adapter(folder: Path, tmp: Path, lora: Path | None = None, **settings: Any) 
     return TransformersAdapter("tiny", FolderWeights(folder, tmp), LoadSettings(**settings), checkpoint)
 
 
+def padded(model: TransformersAdapter) -> TransformersAdapter:
+    """Answers in padded batches, as on a GPU; on a CPU nothing is padded (tests/test_independence.py)."""
+    model._answers_apart = False
+    return model
+
+
 GREEDY = Decoding(max_gen_toks=12)
 
 
@@ -106,7 +112,7 @@ TEXTS = ["a", "What is it?", "Tell me about the long and winding road of the riv
 
 @across_batches
 def test_left_padding_does_not_change_a_greedy_answer(base: Path, tmp_path: Path) -> None:
-    model = adapter(base, tmp_path)
+    model = padded(adapter(base, tmp_path))
     asked = requests(model, TEXTS)
     alone = [says(model, [request])[0] for request in asked]
     assert says(model, asked) == alone
@@ -115,7 +121,7 @@ def test_left_padding_does_not_change_a_greedy_answer(base: Path, tmp_path: Path
 
 @across_batches
 def test_a_sampled_answer_depends_on_its_seed_and_not_on_its_neighbours(base: Path, tmp_path: Path) -> None:
-    model = adapter(base, tmp_path)
+    model = padded(adapter(base, tmp_path))
     hot = Decoding(max_gen_toks=12, temperature=1.0)
     one = requests(model, TEXTS[:1], hot, seed=5)
     (alone,) = says(model, one)
@@ -126,7 +132,7 @@ def test_a_sampled_answer_depends_on_its_seed_and_not_on_its_neighbours(base: Pa
 @across_batches
 def test_requests_that_share_a_prompt_say_what_they_say_apart(base: Path, tmp_path: Path) -> None:
     """The shared pass over the prompt is the same computation, in float32 to the same answers."""
-    model = adapter(base, tmp_path)
+    model = padded(adapter(base, tmp_path))
     hot = Decoding(max_gen_toks=12, temperature=1.0)
     many = [
         Request(f"{text}{seed}", request.prompt, request.prompt_tokens, hot, seed)
@@ -145,14 +151,14 @@ def test_prompts_that_begin_alike_say_what_they_say_apart_and_compute_the_beginn
     base: Path, tmp_path: Path
 ) -> None:
     """Three prompts on one item and one on nothing of it: with repeats, sampled, and as log-probabilities."""
-    model = adapter(base, tmp_path)
+    model = padded(adapter(base, tmp_path))
     hot = Decoding(max_gen_toks=12, temperature=1.0)
     many = [
         Request(f"{n}/{seed}", request.prompt, request.prompt_tokens, hot, seed)
         for n, request in enumerate(requests(model, [*JUDGED, "otter"], hot))
         for seed in range(3)
     ]
-    apart = [says(adapter(base, tmp_path), [request])[0] for request in many]
+    apart = [says(padded(adapter(base, tmp_path)), [request])[0] for request in many]
     assert len(set(apart)) > 4
     assert says(model, many) == apart
     lengths = [request.prompt_tokens for request in many[::3]]
@@ -162,7 +168,7 @@ def test_prompts_that_begin_alike_say_what_they_say_apart_and_compute_the_beginn
 
 
 def test_log_probabilities_of_prompts_that_begin_alike_are_those_apart(base: Path, tmp_path: Path) -> None:
-    model = adapter(base, tmp_path)
+    model = padded(adapter(base, tmp_path))
     asked = [OptionRequest(r.key, r.prompt, tuple("12345")) for r in requests(model, [*JUDGED, "otter"])]
     together = model.score_options(asked)
     for request, found in zip(asked, together, strict=True):
@@ -175,7 +181,7 @@ def test_where_attention_slides_prompts_are_not_put_together_of_parts(tmp_path: 
     folder = make_model(tmp_path / "sliding", "mistral")
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "sliding_window": 16}))
-    model = adapter(folder, tmp_path)
+    model = padded(adapter(folder, tmp_path))
     asked = [OptionRequest(r.key, r.prompt, tuple("12345")) for r in requests(model, [*JUDGED, "otter"])]
     for request, found in zip(asked, model.score_options(asked), strict=True):
         (alone,) = model.score_options([request])
@@ -295,7 +301,7 @@ class SmallMemory:
 
 @across_batches
 def test_a_batch_that_does_not_fit_is_halved_down_to_what_does(base: Path, tmp_path: Path) -> None:
-    model = adapter(base, tmp_path)
+    model = padded(adapter(base, tmp_path))
     asked = requests(model, [f"{n} {text}" for n in range(3) for text in TEXTS][:8])
     expected = says(model, asked)
     small = SmallMemory(model._model, holds=2)
@@ -305,7 +311,7 @@ def test_a_batch_that_does_not_fit_is_halved_down_to_what_does(base: Path, tmp_p
 
 
 def test_one_prompt_that_does_not_fit_is_one_line(base: Path, tmp_path: Path) -> None:
-    model = adapter(base, tmp_path)
+    model = padded(adapter(base, tmp_path))
     asked = requests(model, TEXTS)
     model._holder._model = SmallMemory(model._model, holds=0)
     with pytest.raises(HarnessError, match=r"out of memory on one prompt of \d+ tokens; use a quantised entry"):
@@ -317,7 +323,7 @@ def test_other_runtime_errors_keep_their_traceback(base: Path, tmp_path: Path) -
         def generate(self, input_ids: torch.Tensor, **options: Any) -> Any:
             raise RuntimeError("a bug")
 
-    model = adapter(base, tmp_path)
+    model = padded(adapter(base, tmp_path))
     asked = requests(model, TEXTS)
     model._holder._model = Broken(model._model, holds=9)
     with pytest.raises(RuntimeError, match="a bug"):
@@ -405,7 +411,9 @@ def test_every_architecture_of_the_study_answers_in_every_form(
     """With the tokenizer habits of each: BOS by itself for all three, a template for the instruct models."""
     folder = make_model(tmp_path / "m", architecture, bos=True)
     checkpoint = make_lora(folder, tmp_path / "l") if lora else None
-    model = adapter(folder, tmp_path, checkpoint, quantization=bits, dtype="bfloat16" if bits != "none" else "float32")
+    model = padded(
+        adapter(folder, tmp_path, checkpoint, quantization=bits, dtype="bfloat16" if bits != "none" else "float32")
+    )
     asked = requests(model, TEXTS)
     if architecture == "mixtral" and bits != "none":
         with pytest.raises(HarnessError, match=r"leaves 8\d % of the weights of .* at 16 bits"):
@@ -525,7 +533,7 @@ def test_answers_of_several_models_to_one_question_share_question_and_passages_b
     ]
 
     def judged(groups: Sequence[Sequence[JudgeInput]], store: Path) -> tuple[list[Any], Mapping[str, float]]:
-        model = adapter(base, tmp_path, batch_size=6)
+        model = padded(adapter(base, tmp_path, batch_size=6))
         with Store(store) as kept:
             scores = [
                 of for group in groups for of in judge_together(group, GEvalJudge("j", judging, model), kept, Silent())

@@ -29,8 +29,9 @@ class StoredRun:
     """`original`: questions that the task has, of which the first were taken. `settings`: what two runs must share to
     be compared, flat: data, prompt, decoding, retrieval. `training`: base, samples, method, format and seed of a LoRA
     checkpoint, where they are known. `trivial`: means of trivial answers (`evaluation.trivial`). `deviations`: where
-    the task differs from what it reproduces. Digests of the questions, and words and kind of the reference that the
-    judge saw, are empty where a run was stored before they were kept."""
+    the task differs from what it reproduces. `depends_on_batch`: whether an answer can change with its neighbours in a
+    batch; None where a run was stored before this was kept, or its engine does not say. Digests of the questions, and
+    words and kind of the reference that the judge saw, are empty where a run was stored before they were kept."""
 
     run_id: str
     task: str
@@ -60,6 +61,7 @@ class StoredRun:
     question_digests: Sequence[str] = field(default_factory=list)
     reference_words: Sequence[int] = field(default_factory=list)
     reference_kinds: Sequence[str] = field(default_factory=list)
+    depends_on_batch: bool | None = None
 
     @classmethod
     def of(cls, run: Run) -> StoredRun:
@@ -95,6 +97,7 @@ class StoredRun:
             question_digests=[digest_of_question(row["doc"]["question"]) for row in run.rows],
             reference_words=[reference_words(row["target"]) for row in run.rows],
             reference_kinds=[reference_kind(row["target"]) for row in run.rows],
+            depends_on_batch=manifest["identities"]["model"].get("depends_on_batch"),
         )
 
     @classmethod

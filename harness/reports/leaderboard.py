@@ -25,6 +25,7 @@ from harness.tables import escaped
 
 __all__ = [
     "baselines",
+    "batch_note",
     "board_tables",
     "contradiction_note",
     "deviation_note",
@@ -102,7 +103,7 @@ def _sections(table: Table, checks: Checks, wide: bool) -> list[Section]:
     ]
     before = [*apart, *(["\n".join(verdicts)] if verdicts else [])]
     noted = (checks.table_note(table.first), _broken_note(table), seed_note(table), trivial_note(table))
-    after = [note for note in (*noted, contradiction_note(table), deviation_note(table)) if note]
+    after = [note for note in (*noted, contradiction_note(table), batch_note(table), deviation_note(table)) if note]
     grid = measure_grid(table, wide, lambda row: checks.mark(row.run))
     sections = [Section(_heading(table, checks), before, grid, after)]
     return [*sections, *kind_sections(table, level=3)] if wide else sections
@@ -170,6 +171,17 @@ def contradiction_note(table: Table) -> str:
     return (
         f"{sum(values):.0f} of these {len(table.first.items):,} questions have a reference that says yes and one that "
         "says no: either answer agrees with one."
+    )
+
+
+def batch_note(table: Table) -> str:
+    """Which models' answers can change with their neighbours in a batch."""
+    models = dict.fromkeys(escaped(row.run.model) for row in table.rows if row.run.depends_on_batch)
+    if not models:
+        return ""
+    return (
+        "Answered in padded batches, in which a neighbour can change a greedy answer by rounding: "
+        f"{', '.join(models)}. A run in other batches (another limit, another GPU) is another sample of such answers."
     )
 
 

@@ -4,7 +4,9 @@ bits or quantised by bitsandbytes, placed by accelerate.
     adapter   the model adapter: identity, gate, batch sizes
     load      weights into memory
     prompts   chat form and token ids
-    batches   generation, with passes over prompts shared
+    apart     answers and log-probabilities that do not depend on their batch (CPU)
+    rows      how these are computed: rows of fixed shape
+    batches   padded batches, with passes over prompts shared (GPU)
     scoring   log-probabilities of options
 """
 

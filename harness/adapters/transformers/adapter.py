@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 
 from harness.adapters import gate
 from harness.adapters.bases import BaseHolder
+from harness.adapters.transformers.apart import generate_apart, score_apart
 from harness.adapters.transformers.batches import fits_in_memory, generate_batch, is_out_of_memory
 from harness.adapters.transformers.load import Loader, LoadSettings
 from harness.adapters.transformers.prompts import ChatPrompts
+from harness.adapters.transformers.rows import width_of
 from harness.adapters.transformers.scoring import score_batch
 from harness.adapters.weights import LoraCheckpoint
 from harness.digests import digest_of
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TransformersAdapter"]
 
+_GENERATION = 2  # raised when the same request may get another answer than before
 _LARGEST_BATCH = {"cuda": 64, "cpu": 8}  # more is slower on a CPU: docs/log.md
 
 
@@ -66,7 +69,15 @@ class TransformersAdapter:
             "chat_template": settings.chat_template,
             "max_length": settings.max_length,
             **({"gate": "skipped"} if self._lora and not settings.gate else {}),
+            "generation": _GENERATION,
+            "depends_on_batch": not self._answers_apart,
         }
+
+    @cached_property
+    def _answers_apart(self) -> bool:
+        """Whether answers are the same whatever is in their batch (`rows`). On a GPU, where one prompt at a time would
+        leave most of it idle, they are not."""
+        return not self._loader.uses_gpu
 
     @property
     def description(self) -> Description:
@@ -75,6 +86,7 @@ class TransformersAdapter:
         arguments |= {"dtype": settings.dtype, "quantization": settings.quantization}
         arguments |= {"gate": "skipped" if self._lora and not settings.gate else None}
         arguments |= {"trust_remote_code": "True" if self._weights.trust_remote_code else None}
+        arguments |= {"depends_on_batch": None if self._answers_apart else "True"}
         return {
             "engine": "hf",
             "model_args": {key: value for key, value in arguments.items() if value not in (None, "none")},
@@ -222,8 +234,16 @@ class TransformersAdapter:
         for _, group in itertools.groupby(by_decoding, key=lambda r: r.decoding):
             yield from self._generate_halving(list(group))
 
+    @cached_property
+    def _width(self) -> int:
+        return width_of(self._model, self._settings.quantization == "8bit")
+
     def _generate_batch(self, requests: Sequence[Request]) -> list[Answer]:
-        answers, requested, computed = generate_batch(self._model, self._prompts, requests)
+        model = self._model
+        if self._answers_apart:
+            answers, requested, computed = generate_apart(model, self._width, self._prompts, requests)
+        else:
+            answers, requested, computed = generate_batch(model, self._prompts, requests)
         self._asked, self._computed = self._asked + requested, self._computed + computed
         return answers
 
@@ -260,7 +280,8 @@ class TransformersAdapter:
         if not requests:
             return []
         try:
-            scores, requested, computed = score_batch(self._model, self._prompts, requests)
+            score = score_apart if self._answers_apart else score_batch
+            scores, requested, computed = score(self._model, self._prompts, requests)
         except Exception as error:
             if not is_out_of_memory(error) or len(requests) == 1:
                 raise

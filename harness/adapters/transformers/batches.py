@@ -1,5 +1,6 @@
-"""Batches through a causal language model. Prompts are padded on the left; requests with the same prompt share one pass
-over it, and prompts that begin alike share the pass over what they begin with.
+"""Batches through a causal language model on a GPU. Prompts are padded on the left; requests with the same prompt share
+one pass over it, and prompts that begin alike share the pass over what they begin with. In floating point, an answer
+can then change with its neighbours; on a CPU it is `rows` that answers.
 
 Decoding follows the request and nothing else: a checkpoint's own `generation_config.json` (temperatures,
 penalties) is not used, only its end-of-text tokens are.
@@ -19,7 +20,15 @@ if TYPE_CHECKING:
     import torch
     from transformers import Cache, PreTrainedModel
 
-__all__ = ["Prefilled", "fits_in_memory", "generate_batch", "is_out_of_memory", "prefill", "shared_prefixes"]
+__all__ = [
+    "Prefilled",
+    "answer_of",
+    "fits_in_memory",
+    "generate_batch",
+    "is_out_of_memory",
+    "prefill",
+    "shared_prefixes",
+]
 
 _CPU_MEMORY_SHARE = 0.4  # of what is free: the rest is for activations, which `auto` does not count on a CPU
 
@@ -62,15 +71,16 @@ def generate_batch(
         produced = model.generate(input_ids=batch.ids, attention_mask=batch.mask, **options)[:, batch.ids.shape[1] :]
     lengths = batch.mask.sum(dim=1).tolist()
     answers = [
-        _answer(model, prompts, request, tokens, length)
+        answer_of(model, prompts, request, tokens, length)
         for request, tokens, length in zip(requests, produced.tolist(), lengths, strict=True)
     ]
     return answers, sum(lengths), batch.computed
 
 
-def _answer(
+def answer_of(
     model: PreTrainedModel, prompts: ChatPrompts, request: Request, tokens: list[int], prompt_tokens: int
 ) -> Answer:
+    """The answer that these tokens are, up to an end token or a stop string."""
     ends = set(model.generation_config.eos_token_id)
     end = next((number for number, token in enumerate(tokens) if token in ends), None)
     kept = tokens if end is None else tokens[:end]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
+import re
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from harness.adapters.weights import LoraCheckpoint
@@ -68,6 +71,13 @@ class Loader:
     def _placement(self) -> str:
         """As accelerate's `device_map`; a device that was asked for wins over the entry's."""
         return (self._settings.device_map if self._settings.device is None else None) or self.device
+
+    @cached_property
+    def uses_gpu(self) -> bool:
+        """What `device` is, without importing torch where it is built for CPUs alone."""
+        if (device := self._settings.device) is not None:
+            return device != "cpu"
+        return _built_for_gpus() and self.device != "cpu"
 
     @cached_property
     def weights_key(self) -> str:
@@ -164,3 +174,12 @@ class Loader:
                 "it belongs to another base"
             ) from error
         return model.eval()
+
+
+def _built_for_gpus() -> bool:
+    """By the file in which torch says what it was built for."""
+    found = importlib.util.find_spec("torch")
+    if found is None or found.origin is None:
+        return False
+    version = (Path(found.origin).parent / "version.py").read_text(encoding="utf-8")
+    return any(re.search(rf"^{kind}\b[^=]*=(?! *None)", version, re.MULTILINE) for kind in ("cuda", "hip"))

@@ -1,8 +1,8 @@
-"""Log-probabilities of options as the next token: one forward pass a distinct prompt."""
+"""Log-probabilities of options as the next token: one pass over each distinct prompt."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from harness.adapters.transformers.batches import prefill
@@ -11,9 +11,10 @@ from harness.extras import require
 from harness.records import OptionRequest
 
 if TYPE_CHECKING:
+    import torch
     from transformers import PreTrainedModel
 
-__all__ = ["score_batch"]
+__all__ = ["options_of", "score_batch"]
 
 
 def score_batch(
@@ -35,13 +36,20 @@ def score_batch(
             past_key_values=batch.cache,
             logits_to_keep=1,
         ).logits
+    scores = options_of(prompts, requests, dict(zip(distinct, logits[:, -1].float(), strict=True)))
     length_of = {prompt: len(tokens) for prompt, tokens in zip(distinct, encoded, strict=True)}
-    logprobs = dict(zip(distinct, logits[:, -1].float().log_softmax(-1), strict=True))
-    scores = [
+    return scores, sum(length_of[request.prompt] for request in requests), batch.computed
+
+
+def options_of(
+    prompts: ChatPrompts, requests: Sequence[OptionRequest], logits: Mapping[str, torch.Tensor]
+) -> list[dict[str, float]]:
+    """Log-probabilities from the logits after each prompt."""
+    logprobs = {prompt: of.log_softmax(-1) for prompt, of in logits.items()}
+    return [
         {
             option: float(logprobs[request.prompt][token])
             for option, token in prompts.single_tokens(request.prompt, request.options).items()
         }
         for request in requests
     ]
-    return scores, sum(length_of[request.prompt] for request in requests), batch.computed
