@@ -220,7 +220,9 @@ class JudgeItem:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """What a judge gives one answer for one criterion in one repeat. `value` None: unscored, and `reason` says why."""
+    """What a judge gives one answer for one criterion in one repeat. `value` None: unscored, and `reason` says why.
+    `window`: of the judge's model, where the prompt did not fit it or the answer was truncated for it; another window
+    gives another score."""
 
     key: str
     criterion: str
@@ -228,3 +230,4 @@ class Score:
     value: float | None
     reason: str = ""
     reply: str = ""
+    window: int | None = None

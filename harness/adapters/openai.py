@@ -108,6 +108,10 @@ class OpenAIAdapter:
 
     @property
     def identity(self) -> Identity:
+        return {**self.answer_identity, "window": self.window}
+
+    @property
+    def answer_identity(self) -> Identity:
         return {"engine": "openai", "endpoint": self._settings.base_url, "model": self._settings.model}
 
     @property

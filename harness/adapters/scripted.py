@@ -43,6 +43,10 @@ class ScriptedAdapter:
         return {"engine": "scripted", "script": digest_of(script), "window": self.window, "options": self._options}
 
     @property
+    def answer_identity(self) -> Identity:
+        return {key: value for key, value in self.identity.items() if key != "window"}
+
+    @property
     def description(self) -> Description:
         return {"engine": "scripted", "licence": self._licence}
 

@@ -17,7 +17,7 @@ from harness.evaluation.scoring import JudgeInput, judge_run, target_of, with_fe
 from harness.evaluation.trivial import trivial_means
 from harness.files import JsonObject
 from harness.fitting import FittedPrompt
-from harness.interfaces import Description, Identity, Judge, ModelAdapter, Progress, Usage
+from harness.interfaces import Description, Identity, Judge, ModelAdapter, Panel, Progress, Usage, Windowed
 from harness.planning.runs import Parts
 from harness.records import Answer, Passage, Question, TaskPlan
 from harness.statistics import Bounds
@@ -93,11 +93,28 @@ class JudgeRecord:
     scale: tuple[int, int]
     max_unscored: float
     usage: Usage
+    windows: Sequence[Identity] = ()
+    """Windows that entries of its models set."""
 
     @classmethod
     def of(cls, judge: Judge, runs_judged_together: int = 1) -> JudgeRecord:
         usage = {**judge.usage, **({"runs": runs_judged_together} if runs_judged_together > 1 else {})}
-        return cls(judge.name, judge.identity, judge.criteria, judge.repeats, judge.scale, judge.max_unscored, usage)
+        return cls(
+            name=judge.name,
+            identity=judge.identity,
+            criteria=judge.criteria,
+            repeats=judge.repeats,
+            scale=judge.scale,
+            max_unscored=judge.max_unscored,
+            usage=usage,
+            windows=_windows(judge),
+        )
+
+
+def _windows(judge: Judge) -> list[Identity]:
+    if isinstance(judge, Panel):
+        return [window for member in judge.members for window in _windows(member)]
+    return [judge.window_setting] if isinstance(judge, Windowed) and judge.window_setting else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +165,7 @@ class RunRecord:
                 "model": self.model.identity,
                 "judge": self.judge.identity,
                 "repeats": self.judge.repeats,
+                **({"judge_windows": [dict(window) for window in self.judge.windows]} if self.judge.windows else {}),
                 **({} if self.leakage is None else {"leakage": digest_of(_as_lists(self.leakage))}),
             }
         )

@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass, replace
 
 from harness.digests import digest_of
 from harness.evaluation.stages import Record, Stage, complete, planned_size
-from harness.interfaces import Judge, Panel, Progress, SingleJudge
+from harness.interfaces import Judge, Panel, Progress, SingleJudge, Windowed
+from harness.judging.geval import UNFIT
 from harness.judging.references import parts_of
 from harness.prompts import render
 from harness.records import Answer, JudgeItem, Passage, Question, Score, StopReason
@@ -158,12 +159,28 @@ def _single(
             yield score.key, _record_of(score)
 
     stored = complete(store, Stage("judge", "scores", order, measure, compute), progress)
-    return {key: _score_of(record) for key, record in stored.items()}
+    scores = {key: _score_of(record) for key, record in stored.items()}
+    window = judge.window if isinstance(judge, Windowed) else None
+    of_other_window = [key for key, score in scores.items() if window is not None and _needs_other(score, window)]
+    if of_other_window:  # asked again, under keys that follow from what is there: no window is asked twice
+        again = {key: digest_of([key, {"after_window": scores[key].window}]) for key in of_other_window}
+        asked = {new: replace(items[key], key=new) for key, new in again.items()}
+        rescored = _single(judge, asked, store, progress)
+        scores |= {key: rescored[new] for key, new in again.items()}
+    return scores
+
+
+def _needs_other(score: Score, window: int) -> bool:
+    """Whether the score is of another window than this. Stores of old do not say of which window a prompt was that did
+    not fit."""
+    return score.window != window if score.window is not None else score.reason == UNFIT
 
 
 def _record_of(score: Score) -> Record:
-    """As the store and run folders hold it: the value is called `score` there."""
+    """As the store and run folders hold it: the value is called `score` there, and a window stands where one counts."""
     record = asdict(score)
+    if record["window"] is None:
+        del record["window"]
     return {("score" if name == "value" else name): value for name, value in record.items()}
 
 

@@ -64,10 +64,12 @@ def key_of_prompt(plan: TaskPlan, adapter: ModelAdapter, question: Question, pas
 
 
 def key_of_answer(plan: TaskPlan, adapter: ModelAdapter, prompt: str) -> str:
-    """The store's key of an answer: a greedy one does not depend on the seed."""
+    """The store's key of an answer: a greedy one does not depend on the seed, and none on the window, which only
+    decides what the prompt is."""
     decoding = asdict(plan.decoding)
     seed = None if plan.decoding.greedy else plan.seed
-    return digest_of({"model": adapter.identity, "prompt": prompt, "decoding": decoding, "seed": seed, "sample": 0})
+    model = adapter.answer_identity
+    return digest_of({"model": model, "prompt": prompt, "decoding": decoding, "seed": seed, "sample": 0})
 
 
 # ---- retrieve -------------------------------------------------------------------------------------------------------
