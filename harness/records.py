@@ -222,7 +222,7 @@ class JudgeItem:
 class Score:
     """What a judge gives one answer for one criterion in one repeat. `value` None: unscored, and `reason` says why.
     `window`: of the judge's model, where the prompt did not fit it or the answer was truncated for it; another window
-    gives another score."""
+    gives another score. `members`: of a panel's score, the keys of the scores that it is made of."""
 
     key: str
     criterion: str
@@ -231,3 +231,4 @@ class Score:
     reason: str = ""
     reply: str = ""
     window: int | None = None
+    members: tuple[str, ...] = ()

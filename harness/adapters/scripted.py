@@ -16,6 +16,8 @@ from harness.records import Answer, Message, OptionRequest, Request, StopReason
 
 __all__ = ["ScriptedAdapter"]
 
+_WINDOW = 8_192
+
 
 class ScriptedAdapter:
     """`script` is the list of answers, or a function of the final prompt. `option_logprobs` are what
@@ -26,7 +28,7 @@ class ScriptedAdapter:
         script: Sequence[str] | Callable[[str], str],
         *,
         name: str = "scripted",
-        window: int = 8_192,
+        window: int = _WINDOW,
         option_logprobs: Mapping[str, float] | None = None,
         licence: str = "none",
     ) -> None:
@@ -44,7 +46,7 @@ class ScriptedAdapter:
 
     @property
     def answer_identity(self) -> Identity:
-        return {key: value for key, value in self.identity.items() if key != "window"}
+        return {**self.identity, "window": _WINDOW}
 
     @property
     def description(self) -> Description:

@@ -28,8 +28,9 @@ class StoredRun:
     """`original`: questions that the task has, of which the first were taken. `settings`: what two runs must share to
     be compared, flat: data, prompt, decoding, retrieval. `training`: base, samples, method, format and seed of a LoRA
     checkpoint, where they are known. `trivial`: means of trivial answers (`evaluation.trivial`). `deviations`: where
-    the task differs from what it reproduces. Digests of the questions, and words and kind of the reference that the
-    judge saw, are empty where a run was stored before they were kept."""
+    the task differs from what it reproduces. `environments`: what computed it (`evaluation.environments`). These, digests
+    of the questions, and words and kind of the reference that the judge saw, are empty where a run was stored before
+    they were kept."""
 
     run_id: str
     task: str
@@ -59,6 +60,7 @@ class StoredRun:
     question_digests: Sequence[str] = field(default_factory=list)
     reference_words: Sequence[int] = field(default_factory=list)
     reference_kinds: Sequence[str] = field(default_factory=list)
+    environments: Sequence[JsonObject] = field(default_factory=list)
 
     @classmethod
     def of(cls, run: Run) -> StoredRun:
@@ -94,6 +96,7 @@ class StoredRun:
             question_digests=[digest_of_question(row["doc"]["question"]) for row in run.rows],
             reference_words=[reference_words(row["target"]) for row in run.rows],
             reference_kinds=[reference_kind(row["target"]) for row in run.rows],
+            environments=run.environments,
         )
 
     @classmethod

@@ -241,6 +241,12 @@ class Run:
         return dict(self.manifest.get("training", {}))
 
     @property
+    def environments(self) -> list[JsonObject]:
+        """What computed its answers and scores, with counts (`evaluation.environments`)."""
+        unknown = {"environment": None, "answers": self.available, "scores": 0}
+        return list(self.manifest.get("environments", [unknown]))
+
+    @property
     def judge_is_broken(self) -> bool:
         """Whether the judge left more unscored than its entry allows."""
         return bool(self._ours["judge_is_broken"])

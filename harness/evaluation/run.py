@@ -11,6 +11,7 @@ from harness.digests import digest_of
 from harness.errors import HarnessError
 from harness.evaluation import stages
 from harness.evaluation.aggregates import aggregate, answers_overview, leakage_overview, unscored_overview
+from harness.evaluation.environments import environments_of
 from harness.evaluation.folder import Run, RunDocuments, folder_of, read_run, write_run
 from harness.evaluation.samples import Sample, leakage_values, measure
 from harness.evaluation.scoring import JudgeInput, judge_run, target_of, with_few_references
@@ -21,7 +22,7 @@ from harness.interfaces import Description, Identity, Judge, ModelAdapter, Panel
 from harness.planning.runs import Parts
 from harness.records import Answer, Passage, Question, TaskPlan
 from harness.statistics import Bounds
-from harness.store import Store
+from harness.store import Needs, Store
 
 __all__ = [
     "Answered",
@@ -56,6 +57,8 @@ class Answered:
     prompts: Sequence[FittedPrompt]
     answers: Sequence[Answer]
     seconds: float
+    needs: Needs
+    """The stored records that it is made of."""
 
     def judge_input(self, plan: TaskPlan) -> JudgeInput:
         targets = [target_of(plan.doc_to_target, question) for question in self.questions]
@@ -135,6 +138,8 @@ class RunRecord:
     """The most common answer of the fine-tuning pool."""
     deviations: Sequence[str] = ()
     """Where the task differs from what it reproduces."""
+    answered_in: Sequence[JsonObject] | None = None
+    """The environments of answers that an earlier run gave, as its manifest has them."""
 
     @classmethod
     def of(cls, parts: Parts) -> RunRecord:
@@ -205,19 +210,22 @@ def answer_questions(parts: Parts, store: Store, progress: Progress) -> Answered
         )
     everything = parts.source.questions(plan.split)
     questions = [with_few_references(question, plan.max_references) for question in everything[: plan.limit]]
-    passages = stages.retrieve(plan, questions, parts.retriever, store, progress)
-    prompts = stages.fit(plan, questions, passages, parts.adapter, store, progress)
-    if too_long := sum(not prompt.fits for prompt in prompts):
-        progress.note(f"{too_long} of {len(prompts)} prompts do not fit the window even without passages: unscored")
-    answers = stages.answer(plan, prompts, parts.adapter, store, progress)
-    return Answered(questions, len(everything), passages, prompts, answers, time.time() - started)
+    with store.noting() as needs:
+        passages = stages.retrieve(plan, questions, parts.retriever, store, progress)
+        prompts = stages.fit(plan, questions, passages, parts.adapter, store, progress)
+        if too_long := sum(not prompt.fits for prompt in prompts):
+            progress.note(f"{too_long} of {len(prompts)} prompts do not fit the window even without passages: unscored")
+        answers = stages.answer(plan, prompts, parts.adapter, store, progress)
+    return Answered(questions, len(everything), passages, prompts, answers, time.time() - started, needs)
 
 
 def judge_answers(parts: Parts, answered: Answered, context: Context) -> Run:
     """The half that needs the judge and no generator: scores, measures, the run folder."""
     plan, leakage, started = parts.plan, parts.leakage, time.time() - answered.seconds
-    judged = answered.judge_input(plan)
-    scores = judge_run(judged, parts.judge, context.store, context.progress)
+    judged, record = answered.judge_input(plan), RunRecord.of(parts)
+    with context.store.noting() as needs:
+        scores = judge_run(judged, parts.judge, context.store, context.progress)
+        trivial = trivial_means(plan, parts.judge, judged, record.majority, context.store, context.progress)
     samples = []
     for n, question in enumerate(answered.questions):
         passages, prompt, answer = answered.passages[n], answered.prompts[n], answered.answers[n]
@@ -236,9 +244,7 @@ def judge_answers(parts: Parts, answered: Answered, context: Context) -> Run:
                 values=values,
             )
         )
-    record = RunRecord.of(parts)
-    trivial = trivial_means(plan, parts.judge, judged, record.majority, context.store, context.progress)
-    return conclude(record, samples, trivial, context, started)
+    return conclude(record, samples, trivial, context, started, [answered.needs, needs])
 
 
 def conclude(
@@ -247,9 +253,10 @@ def conclude(
     trivial: Mapping[str, Mapping[str, float]],
     context: Context,
     started: float,
+    needs: Sequence[Needs],
 ) -> Run:
     """Writes the run folder. `trivial` are the means of trivial answers (`evaluation.trivial`); `started` is in seconds
-    since the epoch."""
+    since the epoch; `needs` are the stored records that the run is made of."""
     unscored = unscored_overview(samples)
     model = {"name": record.model.name, **record.model.description}
     run_id = record.run_id
@@ -277,8 +284,11 @@ def conclude(
             "answers": answers_overview([sample.answer for sample in samples]),
             **({} if record.leakage is None else {"leakage": leakage_overview(record.leakage, samples)}),
         },
-        manifest=_manifest(record, samples, model, time.time() - started) | context.host,
+        manifest=_manifest(record, samples, model, time.time() - started)
+        | context.host
+        | {"environments": environments_of(samples, context.store, record.answered_in)},
     )
+    context.store.remember(run_id, *needs)
     folder = folder_of(context.output, record.model.name, record.plan, run_id)
     write_run(folder, documents)
     return read_run(folder)

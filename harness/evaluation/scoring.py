@@ -127,21 +127,27 @@ def _repeated(judge: Judge, item: JudgeItem) -> dict[str, JudgeItem]:
 
 def _scores(judge: Judge, items: Mapping[str, JudgeItem], store: Store, progress: Progress) -> Mapping[str, Score]:
     if isinstance(judge, Panel):
-        means = [_means(member, items, store, progress) for member in judge.members]
-        return {key: judge.combine(item, [member_means[key] for member_means in means]) for key, item in items.items()}
+        by_member = [_repeats(member, items, store, progress) for member in judge.members]
+        return {key: _combined(judge, item, [scores[key] for scores in by_member]) for key, item in items.items()}
     if not isinstance(judge, SingleJudge):
         raise TypeError(f"{judge.name} is neither a single judge nor a panel")
     return _single(judge, items, store, progress)
 
 
-def _means(
+def _repeats(
     member: Judge, items: Mapping[str, JudgeItem], store: Store, progress: Progress
-) -> Mapping[str, float | None]:
-    """One member's mean over its scored repeats, by the panel's key."""
+) -> Mapping[str, list[Score]]:
+    """One member's scores, all repeats, by the panel's key."""
     repeats = {key: _repeated(member, item) for key, item in items.items()}
     scores = _scores(member, {key: item for each in repeats.values() for key, item in each.items()}, store, progress)
-    values = {key: [scores[repeat_key].value for repeat_key in each] for key, each in repeats.items()}
-    return {key: mean([value for value in item_values if value is not None]) for key, item_values in values.items()}
+    return {key: [scores[repeat_key] for repeat_key in each] for key, each in repeats.items()}
+
+
+def _combined(panel: Panel, item: JudgeItem, by_member: Sequence[Sequence[Score]]) -> Score:
+    """The panel's score of its members' means over their scored repeats."""
+    means = [mean([score.value for score in scores if score.value is not None]) for scores in by_member]
+    keys = tuple(key for scores in by_member for score in scores for key in score.members or (score.key,))
+    return replace(panel.combine(item, means), members=keys)
 
 
 def _single(
@@ -179,9 +185,8 @@ def _needs_other(score: Score, window: int) -> bool:
 def _record_of(score: Score) -> Record:
     """As the store and run folders hold it: the value is called `score` there, and a window stands where one counts."""
     record = asdict(score)
-    if record["window"] is None:
-        del record["window"]
-    return {("score" if name == "value" else name): value for name, value in record.items()}
+    absent = {name for name in ("window", "members") if not record[name]}
+    return {("score" if name == "value" else name): value for name, value in record.items() if name not in absent}
 
 
 def _score_of(record: Record) -> Score:
