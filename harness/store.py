@@ -155,8 +155,9 @@ class Store:
             yield noted
         finally:
             self._noted = before
-            for kind, bits in noted.items() if before is not None else ():
-                before.setdefault(kind, array("Q")).extend(bits)
+            if before is not None:
+                for kind, bits in noted.items():
+                    before.setdefault(kind, array("Q")).extend(bits)
 
     def remember(self, run_id: str, *needs: Needs) -> None:
         """Puts on record what a run was made of."""

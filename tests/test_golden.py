@@ -118,6 +118,7 @@ def test_a_run_folder(evaluated: Harness) -> None:
     for name in ("command", "date", "versions", "commit", "dirty", "host", "seconds"):
         assert name in manifest
         del manifest[name]
+    assert manifest.pop("digests").keys() == {results.name, samples.name, "manifest.json"}
     (environment,) = [each.pop("environment") for each in manifest["environments"]]
     assert environment["versions"]["harness"] == __version__
     assert environment.keys() == {"versions", "commit", "dirty", "platform", "processor", "threads", "limits", "device"}

@@ -11,6 +11,7 @@ from harness.api.runs import RunsFailed, evaluate, load_run, rejudge
 from harness.api.scoring import score
 from harness.api.studying import study
 from harness.api.training import finetune
+from harness.api.verifying import verify
 
 __all__ = [
     "RunsFailed",
@@ -25,5 +26,6 @@ __all__ = [
     "rejudge",
     "score",
     "study",
+    "verify",
     "write_judge_steps",
 ]

@@ -27,6 +27,7 @@ from harness.cli import (
     showing,
     studying,
     validation,
+    verifying,
 )
 from harness.errors import HarnessError
 
@@ -45,6 +46,7 @@ _COMMANDS = (
     showing,
     validation,
     leaderboards,
+    verifying,
     fetching,
 )
 

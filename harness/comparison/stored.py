@@ -28,9 +28,9 @@ class StoredRun:
     """`original`: questions that the task has, of which the first were taken. `settings`: what two runs must share to
     be compared, flat: data, prompt, decoding, retrieval. `training`: base, samples, method, format and seed of a LoRA
     checkpoint, where they are known. `trivial`: means of trivial answers (`evaluation.trivial`). `deviations`: where
-    the task differs from what it reproduces. `environments`: what computed it (`evaluation.environments`). These, digests
-    of the questions, and words and kind of the reference that the judge saw, are empty where a run was stored before
-    they were kept."""
+    the task differs from what it reproduces. `environments`: what computed it (`evaluation.environments`). These,
+    digests of the questions, and words and kind of the reference that the judge saw, are empty where a run was stored
+    before they were kept."""
 
     run_id: str
     task: str

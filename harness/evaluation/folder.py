@@ -1,7 +1,7 @@
 """A run folder: a view of the store in files that lm-evaluation-harness's viewers and scripts can read.
 
-    manifest.json             how it came to be: identities, versions, host, times; written last, so a folder without
-                              one is not whole
+    manifest.json             how it came to be: identities, versions, environments, times, digests of all three files;
+                              written last, so a folder without one is not whole
     results_<task>_<id>.json  a superset of lm-eval's keys
     samples_<task>_<id>.jsonl a superset of lm-eval's sample fields
 
@@ -24,6 +24,7 @@ from harness.errors import DataError
 from harness.evaluation.aggregates import Aggregate
 from harness.evaluation.checks import check_rows
 from harness.evaluation.samples import Sample
+from harness.evaluation.seal import sealed
 from harness.files import JsonObject, json_lines, parse_json, safe_name, write_atomically
 from harness.measures import SCALE
 from harness.records import Answer, Arm, Decoding, Passage, Question, Score, StopReason, TaskPlan
@@ -68,11 +69,13 @@ def write_run(folder: Path, run: RunDocuments) -> None:
     rows = [
         json.dumps(_sample_row(n, run.plan, s), ensure_ascii=False, allow_nan=False) for n, s in enumerate(run.samples)
     ]
-    write_atomically(folder / f"samples_{stem}.jsonl", "".join(f"{row}\n" for row in rows))
-    results = json.dumps(_results_document(run), ensure_ascii=False, indent=2, allow_nan=False)
-    write_atomically(folder / f"results_{stem}.json", results)
-    manifest = json.dumps(run.manifest, ensure_ascii=False, indent=2, allow_nan=False)
-    write_atomically(folder / "manifest.json", manifest)
+    files = {
+        f"samples_{stem}.jsonl": "".join(f"{row}\n" for row in rows),
+        f"results_{stem}.json": json.dumps(_results_document(run), ensure_ascii=False, indent=2, allow_nan=False),
+    }
+    for name, text in files.items():
+        write_atomically(folder / name, text)
+    write_atomically(folder / "manifest.json", sealed(run.manifest, files))
 
 
 def _sha(text: str) -> str:
