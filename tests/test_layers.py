@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "harness"
 ROWS = [
     ["errors", "statistics", "digests", "tables"],
     ["files", "records", "measures"],
-    ["cache", "extras"],
+    ["cache", "extras", "kept"],
     ["interfaces", "prompts", "hub"],
     ["entries", "fitting"],
     ["store", "sources", "retrieval", "adapters", "judging", "metrics", "finetuning"],

@@ -17,9 +17,10 @@ from harness.cache import build_once, remembered_digest
 from harness.digests import digest_of
 from harness.errors import CheckpointMismatch, MissingPart
 from harness.extras import package_folder, require
-from harness.files import JsonObject, parse_json
+from harness.files import JsonObject
 from harness.hub import snapshot
 from harness.interfaces import Identity, Weights
+from harness.kept import read_training
 
 __all__ = ["FolderWeights", "GgufWeights", "HubWeights", "LoraCheckpoint", "copy_weights", "tensor_header"]
 
@@ -185,12 +186,10 @@ class LoraCheckpoint:
 
     @property
     def training_record(self) -> JsonObject:
-        """What `harness finetune` wrote of the training; empty for a checkpoint from elsewhere."""
-        try:
-            record = parse_json((self.path / "training.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return {}
-        return record if isinstance(record, dict) and "pairs" in record else {}
+        """What `harness finetune` wrote of the training; empty for a checkpoint from elsewhere, which has none. Raises
+        `DataError` for one that cannot be read: what is leaked could not be told without it."""
+        path = self.path / "training.json"
+        return read_training(path) if path.is_file() else {}
 
     def remembered_faults(self, depends_on: Mapping[str, object], ask: Callable[[], list[str]]) -> list[str]:
         """What `ask` finds wrong; that nothing is wrong is remembered, so that it is checked once."""

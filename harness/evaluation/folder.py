@@ -22,7 +22,13 @@ from pathlib import Path
 from harness.digests import digest_of_lines, short
 from harness.errors import DataError
 from harness.evaluation.aggregates import Aggregate
-from harness.evaluation.checks import check_rows
+from harness.evaluation.checks import (
+    current_name,
+    problems_of_manifest,
+    problems_of_results,
+    problems_of_rows,
+    unlike_results,
+)
 from harness.evaluation.samples import Sample
 from harness.evaluation.seal import sealed
 from harness.files import JsonObject, json_lines, parse_json, safe_name, write_atomically
@@ -281,7 +287,7 @@ class Run:
     def scores(self) -> dict[str, Aggregate]:
         measured = self.results["results"][self.task]
         names = [key.removesuffix("_n,none") for key in measured if key.endswith("_n,none")]
-        return {_current(name): _aggregate_of(_current(name), name, measured) for name in names}
+        return {current_name(name): _aggregate_of(current_name(name), name, measured) for name in names}
 
     @cached_property
     def rows(self) -> list[JsonObject]:
@@ -289,14 +295,13 @@ class Run:
         try:
             path = next(self.folder.glob("samples_*.jsonl"))
             rows = [_current_row(row) for row in json_lines(path)]
-            if not rows:
-                raise ValueError("the samples file is empty")
-            needed = {"question_id", "doc", "target", "resps", "passages", "metrics", "stop_reason", "scores"}
-            if missing := needed - set(rows[0]):
-                raise KeyError(", ".join(sorted(missing)))
-            check_rows(rows, self.scores, int(self.results["n-samples"][self.task]["effective"]), self.scale)
-        except (OSError, StopIteration, LookupError, ValueError) as error:
+        except (OSError, StopIteration, LookupError, TypeError, ValueError) as error:
             raise _not_whole(self.folder, error) from error
+        problems = problems_of_rows(rows, self.criteria)
+        if not problems:
+            expected = int(self.results["n-samples"][self.task]["effective"])
+            problems = unlike_results(rows, self.scores, expected, self.scale)
+        _refuse(path, problems)
         return rows
 
     @cached_property
@@ -314,14 +319,22 @@ class Run:
 def read_run(folder: Path) -> Run:
     """The run in a folder. Raises `DataError` when it is not whole."""
     try:
-        manifest = parse_json((folder / "manifest.json").read_text(encoding="utf-8"))
-        results = parse_json(next(folder.glob("results_*.json")).read_text(encoding="utf-8"))
-        run = Run(folder, manifest, results)
-        _ = run.scores, run.criteria, run.available, run.judge_is_broken, run.id, run.plan
-        _ = [dict(manifest[key]) for key in ("identities", "entries", "model")]
-    except (OSError, StopIteration, LookupError, TypeError, ValueError, AttributeError) as error:
+        path = folder / "manifest.json"
+        manifest = parse_json(path.read_text(encoding="utf-8"))
+        results_path = next(folder.glob("results_*.json"))
+        results = parse_json(results_path.read_text(encoding="utf-8"))
+    except (OSError, StopIteration, ValueError, RecursionError) as error:
         raise _not_whole(folder, error) from error
-    return run
+    _refuse(path, problems_of_manifest(manifest))
+    _refuse(results_path, problems_of_results(results, manifest["plan"]["task"]))
+    return Run(folder, manifest, results)
+
+
+def _refuse(path: Path, problems: Sequence[str]) -> None:
+    """Raises `DataError` with a line for each problem of a file, if there is one."""
+    if problems:
+        why = "the folder is not a whole run folder of this version; run its command again, or delete it"
+        raise DataError.of([f"{path}: {problem}; {why}" for problem in problems])
 
 
 def _not_whole(folder: Path, error: Exception, where: str = "") -> DataError:
@@ -335,17 +348,12 @@ def _plan_of(fields: JsonObject) -> TaskPlan:
     return TaskPlan(**{**fields, **plain})
 
 
-def _current(name: str) -> str:
-    """A measure's name today."""
-    return "loops" if name == "repeats" else name
-
-
 def _current_row(row: JsonObject) -> JsonObject:
     """A line of format 1 as format 2 has it."""
     if "verdicts" not in row:
         return row
-    row = {_current(key): value for key, value in row.items() if key != "verdicts"} | {"scores": row["verdicts"]}
-    return row | {"metrics": [_current(name) for name in row["metrics"]]}
+    row = {current_name(key): value for key, value in row.items() if key != "verdicts"} | {"scores": row["verdicts"]}
+    return row | {"metrics": [current_name(name) for name in row["metrics"]]}
 
 
 def _aggregate_of(name: str, key: str, measured: JsonObject) -> Aggregate:
