@@ -13,19 +13,21 @@ import sqlite3
 import zlib
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from harness.digests import canonical
 from harness.errors import HarnessError
 
-__all__ = ["Environment", "Kind", "Needs", "Store", "unknown_environment"]
+__all__ = ["Environment", "Kind", "Needs", "Store", "Usage", "unknown_environment"]
 
 Kind = Literal["passages", "prompts", "answers", "scores", "plans"]
 _KINDS: tuple[Kind, ...] = ("passages", "prompts", "answers", "scores", "plans")
+_STORED: tuple[Kind, ...] = ("passages", "prompts", "answers", "scores")
+"""Kinds that are large; a plan is a number, and stays."""
 _FORMAT = 3
 """2: scores were called verdicts before. 3: records have an environment, and runs are on record. A store of an older
 format is migrated in place when it is opened."""
@@ -36,6 +38,14 @@ Environment = Mapping[str, Any]
 """What computed a record: versions, platform, processor, device (`evaluation/host.py`)."""
 Needs = Mapping[Kind, Iterable[int]]
 """The records that something was made of: the first 64 bits of their keys, by kind."""
+
+
+class Usage(NamedTuple):
+    """By kind of record, and by whether they are `needed` by a run that is there, by one that is `gone`, or by none on
+    record (`other`): how many, and how many bytes. `on_record`: the runs of which it is known."""
+
+    counts: Mapping[str, Mapping[str, Sequence[int]]]
+    on_record: set[str]
 
 
 def unknown_environment() -> Environment:
@@ -167,6 +177,59 @@ class Store:
                 together.setdefault(kind, set()).update(bits)
         packed = zlib.compress(json.dumps({kind: sorted(bits) for kind, bits in together.items()}).encode())
         self._connection.execute("INSERT OR REPLACE INTO runs VALUES (?, ?)", (run_id, packed))
+
+    def usage(self, present: Collection[str]) -> Usage:
+        """What runs need of the records; `present` are the ids of the runs that are still there."""
+        needed, gone, on_record = self._needs(present)
+        counts: dict[str, dict[str, list[int]]] = {}
+        for kind in _STORED:
+            of_kind = counts[kind] = {"needed": [0, 0], "gone": [0, 0], "other": [0, 0]}
+            for key, size in self._connection.execute(
+                f"SELECT key, length(CAST(value AS BLOB)) + length(key) FROM {kind}"
+            ):
+                bits = _bits(key)
+                is_of = "needed" if bits in needed[kind] else "gone" if bits in gone[kind] else "other"
+                of_kind[is_of][0] += 1
+                of_kind[is_of][1] += size
+        return Usage(counts, on_record)
+
+    def forget(self, present: Collection[str]) -> None:
+        """Deletes the records that were needed by runs which are gone, and by none that is there; then gives the space
+        back to the disk."""
+        needed, gone, on_record = self._needs(present)
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            for kind in _STORED:
+                keys = [(key,) for (key,) in self._connection.execute(f"SELECT key FROM {kind}")]
+                loose = gone[kind] - needed[kind]
+                self._connection.executemany(
+                    f"DELETE FROM {kind} WHERE key = ?", [key for key in keys if _bits(key[0]) in loose]
+                )
+            absent = [(run,) for run in on_record - set(present)]
+            self._connection.executemany("DELETE FROM runs WHERE id = ?", absent)
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
+        self._connection.execute("COMMIT")
+        try:
+            self._connection.execute("VACUUM")
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except sqlite3.OperationalError as error:
+            raise HarnessError(
+                f"{self.path}: the records are deleted, but the file is as large as before ({error}); repeat the "
+                "command when no other process uses the store"
+            ) from error
+
+    def _needs(self, present: Collection[str]) -> tuple[dict[Kind, set[int]], dict[Kind, set[int]], set[str]]:
+        """(needed by runs that are there, by others, the runs on record)."""
+        needed: dict[Kind, set[int]] = {kind: set() for kind in _KINDS}
+        gone: dict[Kind, set[int]] = {kind: set() for kind in _KINDS}
+        on_record = set()
+        for run_id, packed in self._connection.execute("SELECT id, needs FROM runs"):
+            on_record.add(run_id)
+            for kind, bits in json.loads(zlib.decompress(packed)).items():
+                (needed if run_id in present else gone)[kind].update(bits)
+        return needed, gone, on_record
 
     def close(self) -> None:
         self._connection.close()

@@ -192,7 +192,8 @@ def test_a_checkpoints_manifest_that_cannot_be_is_refused_where_it_is_read(
     for read in (lambda: LoraCheckpoint(folder, tmp_path).training_record, lambda: Checkpoint.read(folder)):
         with pytest.raises(DataError) as error:
             read()
-        assert error.value.problems[0].startswith(f"{folder / 'training.json'}: {problem}; train it again")
+        assert error.value.problems[0].startswith(f"{folder / 'training.json'}: {problem}; ")
+        assert "; train it again with --overwrite" in error.value.problems[0]
 
 
 def test_a_checkpoint_from_elsewhere_has_no_manifest_and_none_is_asked_for(tmp_path: Path) -> None:

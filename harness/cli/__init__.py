@@ -21,6 +21,7 @@ from harness.cli import (
     gating,
     judge_making,
     judging,
+    keeping,
     leaderboards,
     listing,
     scoring,
@@ -47,6 +48,7 @@ _COMMANDS = (
     validation,
     leaderboards,
     verifying,
+    keeping,
     fetching,
 )
 
