@@ -44,7 +44,7 @@ class Usage(NamedTuple):
     """By kind of record, and by whether they are `needed` by a run that is there, by one that is `gone`, or by none on
     record (`other`): how many, and how many bytes. `on_record`: the runs of which it is known."""
 
-    counts: Mapping[str, Mapping[str, Sequence[int]]]
+    counts: Mapping[str, Mapping[str, tuple[int, int]]]
     on_record: set[str]
 
 
@@ -181,16 +181,16 @@ class Store:
     def usage(self, present: Collection[str]) -> Usage:
         """What runs need of the records; `present` are the ids of the runs that are still there."""
         needed, gone, on_record = self._needs(present)
-        counts: dict[str, dict[str, list[int]]] = {}
+        counts: dict[str, dict[str, tuple[int, int]]] = {}
         for kind in _STORED:
-            of_kind = counts[kind] = {"needed": [0, 0], "gone": [0, 0], "other": [0, 0]}
-            for key, size in self._connection.execute(
-                f"SELECT key, length(CAST(value AS BLOB)) + length(key) FROM {kind}"
-            ):
+            items, sizes = Counter[str](), Counter[str]()
+            query = f"SELECT key, length(CAST(value AS BLOB)) + length(key) FROM {kind}"
+            for key, size in self._connection.execute(query):
                 bits = _bits(key)
                 is_of = "needed" if bits in needed[kind] else "gone" if bits in gone[kind] else "other"
-                of_kind[is_of][0] += 1
-                of_kind[is_of][1] += size
+                items[is_of] += 1
+                sizes[is_of] += size
+            counts[kind] = {is_of: (items[is_of], sizes[is_of]) for is_of in ("needed", "gone", "other")}
         return Usage(counts, on_record)
 
     def forget(self, present: Collection[str]) -> None:

@@ -24,6 +24,11 @@ __all__ = ["DERIVED", "Holding", "RunFolder", "collect", "holdings", "run_folder
 
 DERIVED = ("indexes", "chunks", "vectors", "weights")
 """Folders of the cache that can be made again from what a run's manifest names."""
+_RECORDS = {
+    "needed": "needed by a run",
+    "gone": "of a run that is gone",
+    "other": "of no run on record (audits, unfinished runs)",
+}
 _UNFINISHED_AFTER = 86_400  # seconds: a folder that is being built is not older
 
 
@@ -93,9 +98,9 @@ def _records(store: Store, runs: Sequence[Run]) -> Iterator[Holding]:
     needs = store.usage({run.id for run in runs})
     off_record = len({run.id for run in runs} - needs.on_record)
     for kind, counts in needs.counts.items():
-        yield Holding(f"store: {kind}", "needed by a run", *counts["needed"], records=True)
-        yield Holding(f"store: {kind}", "of a run that is gone", *counts["gone"], deletable=True, records=True)
-        yield Holding(f"store: {kind}", "of no run on record (audits, unfinished runs)", *counts["other"], records=True)
+        for is_of, why in _RECORDS.items():
+            items, size = counts[is_of]
+            yield Holding(f"store: {kind}", why, items, size, deletable=is_of == "gone", records=True)
     if off_record:
         yield Holding(
             "runs", "not on record in this store; repeat their commands before records are deleted", off_record, 0
