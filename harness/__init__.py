@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         rejudge,
         score,
         study,
+        verify,
         write_judge_steps,
     )
     from harness.errors import HarnessError
@@ -46,6 +47,7 @@ __all__ = [
     "rejudge",
     "score",
     "study",
+    "verify",
     "write_judge_steps",
 ]
 

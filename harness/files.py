@@ -4,6 +4,7 @@ wrong with it.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
@@ -42,12 +43,18 @@ def write_atomically(path: Path, text: str) -> None:
     part.replace(path)
 
 
-def write_lines_atomically(path: Path, lines: Iterable[str]) -> None:
-    """As `write_atomically`, of lines with their ends as they come: a file of gigabytes is never in memory whole."""
+def write_lines_atomically(path: Path, lines: Iterable[str]) -> str:
+    """As `write_atomically`, of lines with their ends as they come: a file of gigabytes is never in memory whole.
+    Returns the SHA-256 of what it wrote."""
+    digest = hashlib.sha256()
     part = path.with_name(f".{path.name}.{os.getpid()}")
-    with part.open("w", encoding="utf-8") as stream:
-        stream.writelines(lines)
+    with part.open("wb") as stream:
+        for line in lines:
+            data = line.encode()
+            digest.update(data)
+            stream.write(data)
     part.replace(path)
+    return digest.hexdigest()
 
 
 def write_json(path: Path, value: object) -> None:

@@ -113,7 +113,12 @@ class ModelAdapter(Protocol):
 
     @property
     def identity(self) -> Identity:
-        """Weights, checkpoint, engine and every argument that changes answers."""
+        """Weights, checkpoint, engine and every argument that changes results, the window included."""
+
+    @property
+    def answer_identity(self) -> Identity:
+        """What of the identity an answer to a final prompt depends on: all but the window, which decides what the final
+        prompt is."""
 
     @property
     def description(self) -> Description:
@@ -284,6 +289,19 @@ class Panel(Judge, Protocol):
 
     def combine(self, item: JudgeItem, values: Sequence[float | None]) -> Score:
         """The panel's score from its members' mean scores, in their order; None for a member that gave none."""
+
+
+@runtime_checkable
+class Windowed(Protocol):
+    """A judge whose model has a window: scores that depend on it (`Score.window`) hold for that window alone."""
+
+    @property
+    def window(self) -> int | None:
+        """Tokens that prompt and reply may have together; None: of a judge without a model."""
+
+    @property
+    def window_setting(self) -> Identity:
+        """What of the model's identity is its window, where its entry sets one; the judge's identity is without."""
 
 
 class Progress(Protocol):

@@ -265,7 +265,9 @@ class JudgeItem:
 @dataclass(frozen=True, slots=True)
 class Score:
     """What a judge gives one answer for one criterion in one repeat. `value` None: unscored, and `reason` says why.
-    `failed`: the judge could not be asked; such a score is not stored, so it is asked for again."""
+    `window`: of the judge's model, where the prompt did not fit it or the answer was truncated for it; another window
+    gives another score. `members`: of a panel's score, the keys of the scores that it is made of. `failed`: the judge
+    could not be asked; such a score is not stored, so it is asked for again."""
 
     key: str
     criterion: str
@@ -273,4 +275,6 @@ class Score:
     value: float | None
     reason: str = ""
     reply: str = ""
+    window: int | None = None
+    members: tuple[str, ...] = ()
     failed: bool = False

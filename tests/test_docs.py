@@ -57,3 +57,12 @@ def test_a_bar_in_a_flag_does_not_end_its_cell() -> None:
     assert rows
     for row in rows:
         assert len(re.findall(r"(?<!\\)\|", row)) == 3, row
+
+
+def test_every_promise_of_security_has_a_test_that_is_there() -> None:
+    rows = [line for line in (REPOSITORY / "SECURITY.md").read_text(encoding="utf-8").splitlines() if "| `" in line]
+    assert len(rows) > 10
+    for row in rows:
+        named = re.fullmatch(r"\| .+ \| `(tests/\w+\.py)::(test_\w+)` \|", row)
+        assert named, f"no test: {row}"
+        assert f"def {named[2]}(" in (REPOSITORY / named[1]).read_text(encoding="utf-8"), row

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter
 
+from harness import __version__
 from harness.auditing.audit import Extent, Material, audit
 from harness.auditing.cached_judge import CachedJudge
 from harness.auditing.card import page
@@ -117,6 +118,10 @@ def test_a_run_folder(evaluated: Harness) -> None:
     for name in ("command", "date", "versions", "commit", "dirty", "host", "seconds"):
         assert name in manifest
         del manifest[name]
+    assert manifest.pop("digests").keys() == {results.name, samples.name, "manifest.json"}
+    (environment,) = [each.pop("environment") for each in manifest["environments"]]
+    assert environment["versions"]["harness"] == __version__
+    assert environment.keys() == {"versions", "commit", "dirty", "platform", "processor", "threads", "limits", "device"}
     check_golden("manifest.json", as_json(manifest))
 
 

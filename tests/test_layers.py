@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "harness"
 ROWS = [
     ["errors", "statistics", "digests", "tables", "texts", "sandbox", "shapes"],
     ["files", "records", "measures"],
-    ["cache", "extras", "remote_code"],
+    ["cache", "extras", "remote_code", "kept"],
     ["interfaces", "prompts", "hub"],
     ["entries", "fitting"],
     ["store", "sources", "retrieval", "adapters", "judging", "metrics", "finetuning"],

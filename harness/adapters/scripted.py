@@ -16,6 +16,8 @@ from harness.records import Answer, Message, OptionRequest, OptionScores, Reques
 
 __all__ = ["ScriptedAdapter"]
 
+_WINDOW = 8_192
+
 
 class ScriptedAdapter:
     """`script` is the list of answers, or a function of the final prompt. `option_logprobs` are what
@@ -26,7 +28,7 @@ class ScriptedAdapter:
         script: Sequence[str] | Callable[[str], str],
         *,
         name: str = "scripted",
-        window: int = 8_192,
+        window: int = _WINDOW,
         option_logprobs: Mapping[str, float] | None = None,
         licence: str = "none",
     ) -> None:
@@ -41,6 +43,10 @@ class ScriptedAdapter:
     def identity(self) -> Identity:
         script = list(self._script) if not callable(self._script) else self._script.__qualname__
         return {"engine": "scripted", "script": digest_of(script), "window": self.window, "options": self._options}
+
+    @property
+    def answer_identity(self) -> Identity:
+        return {**self.identity, "window": _WINDOW}
 
     @property
     def description(self) -> Description:

@@ -23,6 +23,7 @@ from harness.extras import package_folder, require
 from harness.files import JsonObject, parse_json
 from harness.hub import Repository, surplus_weights
 from harness.interfaces import Identity, Weights
+from harness.kept import read_training
 from harness.shapes import check_shape
 
 __all__ = [
@@ -288,18 +289,10 @@ class LoraCheckpoint:
 
     @property
     def training_record(self) -> JsonObject:
-        """What `harness finetune` wrote of the training; empty for a checkpoint from elsewhere."""
-        try:
-            record = parse_json((self.path / "training.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return {}
-        if not isinstance(record, dict) or "pairs" not in record:
-            return {}
-        try:
-            check_shape(record, {key: hint for key, hint in _TRAINING.items() if record.get(key) is not None})
-        except ValueError as error:
-            raise CheckpointMismatch(f"{self.path}/training.json: {error}; train it again") from error
-        return record
+        """What `harness finetune` wrote of the training; empty for a checkpoint from elsewhere, which has none. Raises
+        `DataError` for one that cannot be read: what is leaked could not be told without it."""
+        path = self.path / "training.json"
+        return read_training(path) if path.is_file() else {}
 
     def remembered_faults(self, depends_on: Mapping[str, object], ask: Callable[[], list[str]]) -> list[str]:
         """What `ask` finds wrong; that nothing is wrong is remembered, so that it is checked once."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from harness.api.scoring import score
     from harness.api.studying import study
     from harness.api.training import finetune
+    from harness.api.verifying import verify
 
 __all__ = [
     "RunsFailed",
@@ -32,6 +33,7 @@ __all__ = [
     "rejudge",
     "score",
     "study",
+    "verify",
     "write_judge_steps",
 ]
 
@@ -44,6 +46,7 @@ _HOMES = {
     "scoring": ("score",),
     "studying": ("study",),
     "training": ("finetune",),
+    "verifying": ("verify",),
 }
 
 

@@ -16,6 +16,7 @@ from harness.entries.catalog import Catalog
 from harness.entries.judge import JudgeEntry, PanelJudgeEntry
 from harness.errors import DataError, UsageError
 from harness.files import JsonObject, read_json, write_atomically
+from harness.kept import CARD, problems_of_file
 from harness.reports.leaderboard import board_tables, leaderboard_page
 from harness.reports.model_index import model_index
 from harness.reports.page import html, markdown
@@ -137,6 +138,8 @@ def card_of(catalog: Catalog, entry: JudgeEntry) -> JsonObject | None:
         return None
     remedy = f"write it again: harness audit {entry.judge}"
     card = read_json(path, remedy)
+    if card.get("format") == FORMAT and (problems := problems_of_file(CARD, card)):
+        raise DataError(*(f"{path}: {problem}; is not a card of this version: {remedy}" for problem in problems))
     try:
         if card["format"] in range(1, FORMAT):
             return {"format": card["format"], "judge_id": card["judge_id"]}

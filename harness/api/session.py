@@ -14,6 +14,7 @@ from harness.build.resources import Resources
 from harness.cache import cache_folder
 from harness.entries.catalog import Catalog
 from harness.errors import UsageError
+from harness.evaluation.host import environment
 from harness.interfaces import Progress
 from harness.reports.progress import make_progress, no_progress
 from harness.store import Store
@@ -47,7 +48,7 @@ class Session:
 
     def open_store(self, path: PathLike | None) -> Store:
         """The store at the path; default: the cache's own."""
-        return Store(Path(path) if path is not None else self.resources.cache / "store.sqlite")
+        return Store(Path(path) if path is not None else self.resources.cache / "store.sqlite", environment)
 
 
 def several(value: object) -> list[Any]:

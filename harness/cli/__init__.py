@@ -24,12 +24,14 @@ from harness.cli import (
     gating,
     judge_making,
     judging,
+    keeping,
     leaderboards,
     listing,
     scoring,
     showing,
     studying,
     validation,
+    verifying,
 )
 from harness.errors import HarnessError
 from harness.texts import PrintableStream, printable
@@ -49,6 +51,8 @@ _COMMANDS = (
     showing,
     validation,
     leaderboards,
+    verifying,
+    keeping,
     fetching,
 )
 

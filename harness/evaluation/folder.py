@@ -1,7 +1,7 @@
 """A run folder: a view of the store in files that lm-evaluation-harness's viewers and scripts can read.
 
-    manifest.json             how it came to be: identities, versions, host, times; written last, so a folder without
-                              one is not whole
+    manifest.json             how it came to be: identities, versions, environments, times, digests of all three files;
+                              written last, so a folder without one is not whole
     results_<task>_<id>.json  a superset of lm-eval's keys
     samples_<task>_<id>.jsonl a superset of lm-eval's sample fields
 
@@ -23,8 +23,15 @@ from typing import Any
 from harness.digests import digest_of_lines, short
 from harness.errors import DataError
 from harness.evaluation.aggregates import Aggregate
-from harness.evaluation.checks import check_rows, check_shapes
+from harness.evaluation.checks import (
+    current_name,
+    problems_of_manifest,
+    problems_of_results,
+    problems_of_rows,
+    unlike_results,
+)
 from harness.evaluation.samples import Sample
+from harness.evaluation.seal import sealed
 from harness.files import JsonObject, json_lines, parse_json, safe_name, write_atomically, write_lines_atomically
 from harness.measures import SCALE
 from harness.records import Answer, Passage, Question, Score, StopReason, TaskPlan, fields_of
@@ -68,11 +75,12 @@ def write_run(folder: Path, run: RunDocuments) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     stem = f"{run.plan.task}_{short(run.run_id)}"
     rows = (_ROW.encode(_sample_row(n, run.plan, sample)) + "\n" for n, sample in enumerate(run.samples))
-    write_lines_atomically(folder / f"samples_{stem}.jsonl", rows)
     results = json.dumps(_results_document(run), ensure_ascii=False, indent=2, allow_nan=False)
-    write_atomically(folder / f"results_{stem}.json", results)
-    manifest = json.dumps(run.manifest, ensure_ascii=False, indent=2, allow_nan=False)
-    write_atomically(folder / "manifest.json", manifest)
+    digests = {
+        name: write_lines_atomically(folder / name, lines)
+        for name, lines in ((f"samples_{stem}.jsonl", rows), (f"results_{stem}.json", [results]))
+    }
+    write_atomically(folder / "manifest.json", sealed(run.manifest, digests))
 
 
 _ROW = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
@@ -245,6 +253,12 @@ class Run:
         return dict(self.manifest.get("training", {}))
 
     @property
+    def environments(self) -> list[JsonObject]:
+        """What computed its answers and scores, with counts (`evaluation.environments`)."""
+        unknown = {"environment": None, "answers": self.available, "scores": 0}
+        return list(self.manifest.get("environments", [unknown]))
+
+    @property
     def judge_is_broken(self) -> bool:
         """Whether the judge left more unscored than its entry allows."""
         return bool(self._ours["judge_is_broken"])
@@ -282,7 +296,7 @@ class Run:
     def scores(self) -> dict[str, Aggregate]:
         measured = self.results["results"][self.task]
         names = [key.removesuffix("_n,none") for key in measured if key.endswith("_n,none")]
-        return {_current(name): _aggregate_of(_current(name), name, measured) for name in names}
+        return {current_name(name): _aggregate_of(current_name(name), name, measured) for name in names}
 
     @cached_property
     def rows(self) -> list[JsonObject]:
@@ -290,14 +304,13 @@ class Run:
         try:
             path = next(self.folder.glob("samples_*.jsonl"))
             rows = [_current_row(row) for row in json_lines(path)]
-            if not rows:
-                raise ValueError("the samples file is empty")
-            needed = {"question_id", "doc", "target", "resps", "passages", "metrics", "stop_reason", "scores"}
-            if missing := needed - set(rows[0]):
-                raise KeyError(", ".join(sorted(missing)))
-            check_rows(rows, self.scores, int(self.results["n-samples"][self.task]["effective"]), self.scale)
-        except (OSError, StopIteration, LookupError, ValueError) as error:
+        except (OSError, StopIteration, LookupError, TypeError, ValueError) as error:
             raise _not_whole(self.folder, error) from error
+        problems = problems_of_rows(rows, self.criteria)
+        if not problems:
+            expected = int(self.results["n-samples"][self.task]["effective"])
+            problems = unlike_results(rows, self.scores, expected, self.scale)
+        _refuse(path, problems)
         return rows
 
     @cached_property
@@ -315,14 +328,22 @@ class Run:
 def read_run(folder: Path) -> Run:
     """The run in a folder. Raises `DataError` when it is not whole."""
     try:
-        manifest = parse_json((folder / "manifest.json").read_text(encoding="utf-8"))
-        results = parse_json(next(folder.glob("results_*.json")).read_text(encoding="utf-8"))
-        check_shapes(manifest, results)
-        run = Run(folder, manifest, results)
-        _ = run.scores, run.criteria, run.available, run.judge_is_broken, run.id, run.plan
-    except (OSError, StopIteration, LookupError, TypeError, ValueError, AttributeError) as error:
+        path = folder / "manifest.json"
+        manifest = parse_json(path.read_text(encoding="utf-8"))
+        results_path = next(folder.glob("results_*.json"))
+        results = parse_json(results_path.read_text(encoding="utf-8"))
+    except (OSError, StopIteration, ValueError, RecursionError) as error:
         raise _not_whole(folder, error) from error
-    return run
+    _refuse(path, problems_of_manifest(manifest))
+    _refuse(results_path, problems_of_results(results, manifest["plan"]["task"]))
+    return Run(folder, manifest, results)
+
+
+def _refuse(path: Path, problems: Sequence[str]) -> None:
+    """Raises `DataError` with a line for each problem of a file, if there is one."""
+    if problems:
+        why = "the folder is not a whole run folder of this version; run its command again, or delete it"
+        raise DataError.of([f"{path}: {problem}; {why}" for problem in problems])
 
 
 def _not_whole(folder: Path, error: Exception, where: str = "") -> DataError:
@@ -334,17 +355,12 @@ def _plan_of(fields: JsonObject) -> TaskPlan:
     return record_of(TaskPlan, fields, "plan")
 
 
-def _current(name: str) -> str:
-    """A measure's name today."""
-    return "loops" if name == "repeats" else name
-
-
 def _current_row(row: JsonObject) -> JsonObject:
     """A line of format 1 as format 2 has it."""
     if "verdicts" not in row:
         return row
-    row = {_current(key): value for key, value in row.items() if key != "verdicts"} | {"scores": row["verdicts"]}
-    return row | {"metrics": [_current(name) for name in row["metrics"]]}
+    row = {current_name(key): value for key, value in row.items() if key != "verdicts"} | {"scores": row["verdicts"]}
+    return row | {"metrics": [current_name(name) for name in row["metrics"]]}
 
 
 def _aggregate_of(name: str, key: str, measured: JsonObject) -> Aggregate:

@@ -33,7 +33,10 @@ def rejudge(run: Run, judge: Judge, judge_entry: JsonObject, known: Mapping[str,
         passages=[sample.passages for sample in run.samples],
         answers=[sample.answer for sample in run.samples],
     )
-    scores = judge_run(judged, judge, context.store, context.progress)
+    majority = run.manifest.get("majority_answer")
+    with context.store.noting() as needs:
+        scores = judge_run(judged, judge, context.store, context.progress)
+        trivial = trivial_means(run.plan, judge, judged, majority, context.store, context.progress)
     samples = []
     for sample, question, question_scores in zip(run.samples, questions, scores, strict=True):
         kept = {name: v for name, v in sample.values.items() if name.removesuffix(CLEAN) not in run.criteria}
@@ -59,8 +62,8 @@ def rejudge(run: Run, judge: Judge, judge_entry: JsonObject, known: Mapping[str,
         judge=JudgeRecord.of(judge),
         entries={**run.manifest["entries"], "judge": judge_entry},
         leakage=run.leakage,
-        majority=run.manifest.get("majority_answer"),
+        majority=majority,
         deviations=run.manifest.get("deviations", ()),
+        answered_in=[each for each in run.environments if each["answers"]],
     )
-    trivial = trivial_means(run.plan, judge, judged, record.majority, context.store, context.progress)
-    return conclude(record, samples, trivial, context, started)
+    return conclude(record, samples, trivial, context, started, [needs])

@@ -17,17 +17,18 @@ from harness.evaluation.aggregates import (
     leakage_overview,
     unscored_overview,
 )
+from harness.evaluation.environments import environments_of
 from harness.evaluation.folder import Run, RunDocuments, folder_of, read_run, write_run
 from harness.evaluation.samples import Sample, leakage_values, measure
 from harness.evaluation.scoring import JudgeInput, judge_run, target_of, with_few_references
 from harness.evaluation.trivial import trivial_means
 from harness.files import JsonObject
 from harness.fitting import FittedPrompt
-from harness.interfaces import Description, Identity, Judge, ModelAdapter, Progress, Usage
+from harness.interfaces import Description, Identity, Judge, ModelAdapter, Panel, Progress, Usage, Windowed
 from harness.planning.runs import Parts
 from harness.records import Answer, Passage, Question, TaskPlan
 from harness.statistics import Bounds
-from harness.store import Store
+from harness.store import Needs, Store
 
 __all__ = [
     "Answered",
@@ -62,6 +63,8 @@ class Answered:
     prompts: Sequence[FittedPrompt]
     answers: Sequence[Answer]
     seconds: float
+    needs: Needs
+    """The stored records that it is made of."""
 
     def judge_input(self, plan: TaskPlan) -> JudgeInput:
         targets = [target_of(plan.doc_to_target, question) for question in self.questions]
@@ -99,11 +102,28 @@ class JudgeRecord:
     scale: tuple[int, int]
     max_unscored: float
     usage: Usage
+    windows: Sequence[Identity] = ()
+    """Windows that entries of its models set."""
 
     @classmethod
     def of(cls, judge: Judge, runs_judged_together: int = 1) -> JudgeRecord:
         usage = {**judge.usage, **({"runs": runs_judged_together} if runs_judged_together > 1 else {})}
-        return cls(judge.name, judge.identity, judge.criteria, judge.repeats, judge.scale, judge.max_unscored, usage)
+        return cls(
+            name=judge.name,
+            identity=judge.identity,
+            criteria=judge.criteria,
+            repeats=judge.repeats,
+            scale=judge.scale,
+            max_unscored=judge.max_unscored,
+            usage=usage,
+            windows=_windows(judge),
+        )
+
+
+def _windows(judge: Judge) -> list[Identity]:
+    if isinstance(judge, Panel):
+        return [window for member in judge.members for window in _windows(member)]
+    return [judge.window_setting] if isinstance(judge, Windowed) and judge.window_setting else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +144,8 @@ class RunRecord:
     """The most common answer of the fine-tuning pool."""
     deviations: Sequence[str] = ()
     """Where the task differs from what it reproduces."""
+    answered_in: Sequence[JsonObject] | None = None
+    """The environments of answers that an earlier run gave, as its manifest has them."""
 
     @classmethod
     def of(cls, parts: Parts) -> RunRecord:
@@ -154,6 +176,7 @@ class RunRecord:
                 "model": self.model.identity,
                 "judge": self.judge.identity,
                 "repeats": self.judge.repeats,
+                **({"judge_windows": [dict(window) for window in self.judge.windows]} if self.judge.windows else {}),
                 **({} if self.leakage is None else {"leakage": digest_of(_as_lists(self.leakage))}),
             }
         )
@@ -193,19 +216,22 @@ def answer_questions(parts: Parts, store: Store, progress: Progress) -> Answered
         )
     everything = parts.source.questions(plan.split)
     questions = [with_few_references(question, plan.max_references) for question in everything[: plan.limit]]
-    passages = stages.retrieve(plan, questions, parts.retriever, store, progress)
-    prompts = stages.fit(plan, questions, passages, parts.adapter, store, progress)
-    if too_long := sum(not prompt.fits for prompt in prompts):
-        progress.note(f"{too_long} of {len(prompts)} prompts do not fit the window even without passages: unscored")
-    answers = stages.answer(plan, prompts, parts.adapter, store, progress)
-    return Answered(questions, len(everything), passages, prompts, answers, time.time() - started)
+    with store.noting() as needs:
+        passages = stages.retrieve(plan, questions, parts.retriever, store, progress)
+        prompts = stages.fit(plan, questions, passages, parts.adapter, store, progress)
+        if too_long := sum(not prompt.fits for prompt in prompts):
+            progress.note(f"{too_long} of {len(prompts)} prompts do not fit the window even without passages: unscored")
+        answers = stages.answer(plan, prompts, parts.adapter, store, progress)
+    return Answered(questions, len(everything), passages, prompts, answers, time.time() - started, needs)
 
 
 def judge_answers(parts: Parts, answered: Answered, context: Context) -> Run:
     """The half that needs the judge and no generator: scores, measures, the run folder."""
     plan, leakage, started = parts.plan, parts.leakage, time.time() - answered.seconds
-    judged = answered.judge_input(plan)
-    scores = judge_run(judged, parts.judge, context.store, context.progress)
+    judged, record = answered.judge_input(plan), RunRecord.of(parts)
+    with context.store.noting() as needs:
+        scores = judge_run(judged, parts.judge, context.store, context.progress)
+        trivial = trivial_means(plan, parts.judge, judged, record.majority, context.store, context.progress)
     samples = []
     for n, question in enumerate(answered.questions):
         passages, prompt, answer = answered.passages[n], answered.prompts[n], answered.answers[n]
@@ -224,9 +250,7 @@ def judge_answers(parts: Parts, answered: Answered, context: Context) -> Run:
                 values=values,
             )
         )
-    record = RunRecord.of(parts)
-    trivial = trivial_means(plan, parts.judge, judged, record.majority, context.store, context.progress)
-    return conclude(record, samples, trivial, context, started)
+    return conclude(record, samples, trivial, context, started, [answered.needs, needs])
 
 
 def conclude(
@@ -235,9 +259,10 @@ def conclude(
     trivial: Mapping[str, Mapping[str, float]],
     context: Context,
     started: float,
+    needs: Sequence[Needs],
 ) -> Run:
     """Writes the run folder. `trivial` are the means of trivial answers (`evaluation.trivial`); `started` is in seconds
-    since the epoch."""
+    since the epoch; `needs` are the stored records that the run is made of."""
     unscored, failures = unscored_overview(samples), failures_overview(samples)
     of_judge = unscored["unscored"] - failures.get("scores", 0)  # what could not be asked is no fault of the judge
     model = {"name": record.model.name, **record.model.description}
@@ -267,8 +292,11 @@ def conclude(
             "answers": answers_overview([sample.answer for sample in samples]),
             **({} if record.leakage is None else {"leakage": leakage_overview(record.leakage, samples)}),
         },
-        manifest=_manifest(record, samples, model, time.time() - started) | context.host,
+        manifest=_manifest(record, samples, model, time.time() - started)
+        | context.host
+        | {"environments": environments_of(samples, context.store, record.answered_in)},
     )
+    context.store.remember(run_id, *needs)
     folder = folder_of(context.output, record.model.name, record.plan, run_id)
     write_run(folder, documents)
     return read_run(folder)

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from harness.digests import DigestTemplate, canonical
+from harness.digests import DigestTemplate, canonical, digest_of
 from harness.evaluation.stages import Record, Stage, complete, parse, planned_size
-from harness.interfaces import Judge, Panel, Progress, SingleJudge
+from harness.interfaces import Judge, Panel, Progress, SingleJudge, Windowed
+from harness.judging.geval import UNFIT
 from harness.judging.references import parts_of
 from harness.prompts import render
 from harness.records import Answer, Failure, JudgeItem, Passage, Question, Score, StopReason, fields_of
@@ -136,17 +137,17 @@ def _repeated(keys: ScoreKeys, item: JudgeItem) -> dict[str, JudgeItem]:
 
 def _scores(judge: Judge, items: Mapping[str, JudgeItem], store: Store, progress: Progress) -> Mapping[str, Score]:
     if isinstance(judge, Panel):
-        by_member = [_by_key(member, items, store, progress) for member in judge.members]
+        by_member = [_repeats(member, items, store, progress) for member in judge.members]
         return {key: _combined(judge, item, [scores[key] for scores in by_member]) for key, item in items.items()}
     if not isinstance(judge, SingleJudge):
         raise TypeError(f"{judge.name} is neither a single judge nor a panel")
     return _single(judge, items, store, progress)
 
 
-def _by_key(
+def _repeats(
     member: Judge, items: Mapping[str, JudgeItem], store: Store, progress: Progress
-) -> Mapping[str, Sequence[Score]]:
-    """One member's repeats, by the panel's key."""
+) -> Mapping[str, list[Score]]:
+    """One member's scores, all repeats, by the panel's key."""
     of_member = ScoreKeys(member)
     repeats = {key: _repeated(of_member, item) for key, item in items.items()}
     scores = _scores(member, {key: item for each in repeats.values() for key, item in each.items()}, store, progress)
@@ -154,11 +155,13 @@ def _by_key(
 
 
 def _combined(panel: Panel, item: JudgeItem, by_member: Sequence[Sequence[Score]]) -> Score:
-    """Of the members' means over their scored repeats; none while a member could not be asked, since it would be the
-    score of another panel."""
+    """The panel's score of its members' means over their scored repeats; none while a member could not be asked, since
+    it would be the score of another panel."""
     if failed := next((score for scores in by_member for score in scores if score.failed), None):
         return replace(failed, key=item.key, repeat=item.repeat)
-    return panel.combine(item, [mean([s.value for s in scores if s.value is not None]) for scores in by_member])
+    means = [mean([score.value for score in scores if score.value is not None]) for scores in by_member]
+    keys = tuple(key for scores in by_member for score in scores for key in score.members or (score.key,))
+    return replace(panel.combine(item, means), members=keys)
 
 
 def _single(
@@ -186,20 +189,43 @@ def _single(
     for key, score in scores.items():
         if score.criterion != items[key].criterion or not low <= (low if score.value is None else score.value) <= high:
             raise store.damaged("scores", f"{score.value!r} for {score.criterion}, on a scale from {low} to {high}")
-    failed = {
+    scores |= _of_this_window(judge, items, scores, store, progress)
+    return scores | {
         key: Score(key, items[key].criterion, items[key].repeat, None, f"the judge gave no score: {why}", failed=True)
         for key, why in failures.items()
         if key not in stored
     }
-    return scores | failed
+
+
+def _of_this_window(
+    judge: SingleJudge, items: Mapping[str, JudgeItem], scores: Mapping[str, Score], store: Store, progress: Progress
+) -> dict[str, Score]:
+    """Those that depended on another window than the judge's model has now, asked again under keys that follow from
+    what is there: no window is asked twice."""
+    window = judge.window if isinstance(judge, Windowed) else None
+    again = {
+        key: digest_of([key, {"after_window": score.window}])
+        for key, score in scores.items()
+        if window is not None and _needs_other(score, window)
+    }
+    if not again:
+        return {}
+    rescored = _single(judge, {new: replace(items[key], key=new) for key, new in again.items()}, store, progress)
+    return {key: rescored[new] for key, new in again.items()}
+
+
+def _needs_other(score: Score, window: int) -> bool:
+    """Whether the score is of another window than this. Stores of old do not say of which window a prompt was that did
+    not fit."""
+    return score.window != window if score.window is not None else score.reason == UNFIT
 
 
 def _record_of(score: Score) -> Record:
-    """As the store and run folders hold it: the value is called `score` there."""
+    """As the store and run folders hold it: the value is called `score` there, and a window stands where one counts."""
     record = fields_of(score)
-    del record["failed"]
     record["score"] = record.pop("value")
-    return record
+    absent = {"failed", *(name for name in ("window", "members") if not record[name])}
+    return {name: value for name, value in record.items() if name not in absent}
 
 
 def _renamed(record: Record) -> Record:

@@ -79,9 +79,10 @@ def keys_of_prompts(
 
 
 def keys_of_answers(plan: TaskPlan, adapter: ModelAdapter, prompts: Iterable[str]) -> list[str]:
-    """The store's key of the answer to each prompt: a greedy one does not depend on the seed."""
+    """The store's key of the answer to each prompt: a greedy one does not depend on the seed, and none on the window,
+    which only decides what the prompt is."""
     seed = None if plan.decoding.greedy else plan.seed
-    shared = {"model": adapter.identity, "decoding": fields_of(plan.decoding), "seed": seed, "sample": 0}
+    shared = {"model": adapter.answer_identity, "decoding": fields_of(plan.decoding), "seed": seed, "sample": 0}
     template = DigestTemplate(shared, "prompt")
     return [template.digest(prompt=canonical(prompt)) for prompt in prompts]
 

@@ -10,12 +10,13 @@ from pathlib import Path
 from harness.digests import digest_of, short
 from harness.entries.checkpoints import CheckpointParts, Method
 from harness.errors import UsageError
-from harness.files import JsonObject, read_json
+from harness.files import JsonObject
 from harness.finetuning.checkpoints import MANIFEST, BaseRecord, Recipe, holds_checkpoint, work_dir_of, write_checkpoint
 from harness.finetuning.examples import Example, Examples, Showing, make_examples
 from harness.finetuning.settings import TrainingSettings
 from harness.finetuning.training import Trained, TrainingPlan, is_main_process, process_count, train
 from harness.interfaces import Identity, Progress, Trainable
+from harness.kept import read_training
 from harness.records import Question
 
 __all__ = ["Checkpoint", "Job", "Materials"]
@@ -45,7 +46,7 @@ class Checkpoint:
     @classmethod
     def read(cls, folder: Path) -> Checkpoint:
         """One that is there. Raises `DataError` when its manifest cannot be read."""
-        return cls(folder, read_json(folder / MANIFEST, "train it again with --overwrite"), reused=True)
+        return cls(folder, read_training(folder / MANIFEST), reused=True)
 
     @property
     def name(self) -> str:

@@ -27,13 +27,14 @@ from harness.interfaces import Identity, ModelAdapter, OptionScorer, Usage
 from harness.prompts import render
 from harness.records import Decoding, Failure, JudgeItem, Message, OptionRequest, Request, Score
 
-__all__ = ["CriterionText", "GEvalJudge", "GEvalSettings", "expected_score", "neutralise", "score_in"]
+__all__ = ["UNFIT", "CriterionText", "GEvalJudge", "GEvalSettings", "expected_score", "neutralise", "score_in"]
 
 VERSION = 1
 """Raise it when the same entry and model would give another score: how answers are neutralised, how replies are
 read."""
 
 TRUNCATION_NOTE = " […the answer was cut here]"
+UNFIT = "the judge's prompt does not fit its window"
 _LEAST_MASS = 0.05
 """Probability on the scores of the scale under which an expected score means nothing, and the item is unscored."""
 
@@ -184,7 +185,7 @@ class GEvalJudge:
         return {
             "kind": "geval",
             "version": VERSION,
-            "model": self._adapter.identity,
+            "model": self._adapter.answer_identity,
             "text": digest_of([settings.system, settings.prompt, settings.form, texts]),
             "scoring": settings.scoring,
             "scale": [settings.low, settings.high],
@@ -192,6 +193,15 @@ class GEvalJudge:
             "until": list(settings.decoding.until),
             "max_answer_chars": settings.max_answer_chars,
         }
+
+    @property
+    def window(self) -> int:
+        return self._adapter.window
+
+    @property
+    def window_setting(self) -> Identity:
+        without = self._adapter.answer_identity
+        return {key: value for key, value in self._adapter.identity.items() if without.get(key) != value}
 
     @property
     def usage(self) -> Usage:
@@ -295,8 +305,7 @@ class GEvalJudge:
             if request.prompt_tokens <= self._token_budget:
                 pairs.append((item, request))
             else:
-                reason = "the judge's prompt does not fit its window"
-                yield Score(item.key, item.criterion, item.repeat, None, reason)
+                yield Score(item.key, item.criterion, item.repeat, None, UNFIT, window=self.window)
         if pairs:
             by_expectation = self._settings.scoring == "expected_score"
             yield from self._by_expectation(pairs) if by_expectation else self._by_reply(pairs)
@@ -313,9 +322,8 @@ class GEvalJudge:
             value = score_in(answer.text, criterion.title, settings.low, settings.high)
             missing = f"no score from {settings.low} to {settings.high} in the reply"
             reason = missing if value is None else self._remark(item)
-            yield Score(
-                item.key, item.criterion, item.repeat, None if value is None else float(value), reason, answer.text
-            )
+            scored, window = None if value is None else float(value), self._decisive_window(item)
+            yield Score(item.key, item.criterion, item.repeat, scored, reason, answer.text, window)
 
     def _by_expectation(self, pairs: Sequence[tuple[JudgeItem, Request]]) -> Iterator[Score | Failure]:
         settings, scorer = self._settings, self._adapter
@@ -330,12 +338,16 @@ class GEvalJudge:
                 continue
             item = item_by_key[scored.key]
             score, mass = expected_score(scored.logprobs, settings.low, settings.high)
-            reply = f"mass {mass:.4f}"
+            reply, window = f"mass {mass:.4f}", self._decisive_window(item)
             if score is None or mass < _LEAST_MASS:
                 reason = f"probability {mass:.4f} on the scores, under {_LEAST_MASS}"
-                yield Score(item.key, item.criterion, item.repeat, None, reason, reply)
+                yield Score(item.key, item.criterion, item.repeat, None, reason, reply, window)
             else:
-                yield Score(item.key, item.criterion, item.repeat, score, self._remark(item), reply)
+                yield Score(item.key, item.criterion, item.repeat, score, self._remark(item), reply, window)
+
+    def _decisive_window(self, item: JudgeItem) -> int | None:
+        """The window, where the answer had to be truncated for it."""
+        return self.window if (item.answer, item.criterion) in self._shown else None
 
     def _remark(self, item: JudgeItem) -> str:
         """What a reader should know of an item that was scored all the same."""

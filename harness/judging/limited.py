@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from harness.interfaces import Identity, SingleJudge, Usage
+from harness.interfaces import Identity, SingleJudge, Usage, Windowed
 from harness.records import Failure, JudgeItem, Score
 
 __all__ = ["LimitedJudge"]
@@ -19,6 +19,8 @@ class LimitedJudge:
         self._judge, self.repeats = judge, repeats
         self.name, self.criteria, self.max_unscored = judge.name, judge.criteria, judge.max_unscored
         self.scale, self.sees_passages, self.asks_model = judge.scale, judge.sees_passages, judge.asks_model
+        self.window: int | None = judge.window if isinstance(judge, Windowed) else None
+        self.window_setting: Identity = judge.window_setting if isinstance(judge, Windowed) else {}
 
     @property
     def identity(self) -> Identity:

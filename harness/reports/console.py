@@ -8,6 +8,7 @@ from typing import NamedTuple
 from harness.build.resources import BatchSize
 from harness.entries.task import AggregateEntry, GroupEntry
 from harness.evaluation.aggregates import Aggregate
+from harness.evaluation.environments import described
 from harness.evaluation.folder import Run
 from harness.tables import markdown_table
 
@@ -36,7 +37,9 @@ def runs_table(runs: Sequence[Run], groups: Sequence[Group] = (), batch_size: Ba
         parts.append(markdown_table(_HEADERS, [row for run in model_runs for row in _rows(run)], _RIGHT))
         if group_rows := [row for group in groups for row in _group_rows(group, model_runs)]:
             parts.append("\n" + markdown_table(["Groups", *_HEADERS[1:]], group_rows, _RIGHT))
-        parts += [f"{run.seconds:.1f} s, files in {run.folder}" for run in model_runs]
+        for run in model_runs:
+            parts.append(f"{run.seconds:.1f} s, files in {run.folder}")
+            parts += [f"{run.folder.name}: {several}"] if (several := described(run.environments)) else []
     return "\n".join(parts)
 
 

@@ -15,6 +15,7 @@ from harness.digests import short
 from harness.entries.checkpoints import checkpoint_parts, trained_models
 from harness.entries.leaderboard import LeaderboardEntry
 from harness.errors import HarnessError
+from harness.evaluation.environments import described, known
 from harness.evaluation.trivial import TRIVIAL
 from harness.measures import measure_of
 from harness.reports.grids import kind_sections, measure_grid
@@ -102,7 +103,8 @@ def _sections(table: Table, checks: Checks, wide: bool) -> list[Section]:
         f"- {escaped(sentence(row, difference))}" for row in table.rows for difference in _told(row, table, wide)
     ]
     before = [*apart, *(["\n".join(verdicts)] if verdicts else [])]
-    noted = (checks.table_note(table.first), _broken_note(table), seed_note(table), trivial_note(table))
+    noted = (checks.table_note(table.first), _broken_note(table), _environments_note(table), seed_note(table),
+             trivial_note(table))  # fmt: skip
     after = [note for note in (*noted, contradiction_note(table), batch_note(table), deviation_note(table)) if note]
     grid = measure_grid(table, wide, lambda row: checks.mark(row.run))
     sections = [Section(_heading(table, checks), before, grid, after)]
@@ -131,6 +133,12 @@ def _heading(table: Table, checks: Checks) -> str:
 def _broken_note(table: Table) -> str:
     broken = [escaped(row.run.model) for row in table.rows if row.run.judge_is_broken]
     return f"† The judge left more answers unscored than its entry allows: {', '.join(broken)}." if broken else ""
+
+
+def _environments_note(table: Table) -> str:
+    """Runs whose answers and scores were not all computed in one environment."""
+    told = [(row.run, text) for row in table.rows if (text := described(row.run.environments))]
+    return " ".join(f"{escaped(run.model)}, {escaped(run.arm)}: {escaped(text)}." for run, text in told)
 
 
 def seed_note(table: Table) -> str:
@@ -218,7 +226,9 @@ def _provenance(runs: Sequence[StoredRun]) -> str:
         + (f", commit {escaped(short(commit))})" if commit else ")")
         for (date, command, commit), ids in sorted(made.items())
     ]
-    versions = sorted({f"{name} {version}" for run in runs for name, version in run.versions.items()})
+    computed_by = [each["versions"] for run in runs for each in known(run.environments)]
+    written_by = [run.versions for run in runs if not known(run.environments)]
+    versions = sorted({f"{name} {version}" for each in computed_by + written_by for name, version in each.items()})
     return "\n".join(["Made by:", "", *lines, "", f"With {escaped(', '.join(versions))}."])
 
 

@@ -105,6 +105,10 @@ class OpenAIAdapter:
 
     @property
     def identity(self) -> Identity:
+        return {**self.answer_identity, "window": self.window}
+
+    @property
+    def answer_identity(self) -> Identity:
         return {"engine": "openai", "endpoint": self._address, "model": self._settings.model}
 
     @property

@@ -80,6 +80,10 @@ class TransformersAdapter:
         return not self._loader.uses_gpu
 
     @property
+    def answer_identity(self) -> Identity:
+        return {**self.identity, "max_length": None}
+
+    @property
     def description(self) -> Description:
         settings = self._settings
         arguments = {"pretrained": self._weights.label, "peft": str(self._lora.path) if self._lora else None}
