@@ -116,7 +116,7 @@ class MANIFEST(TypedDict):
     seconds: float | int
     command: str
     date: str
-    versions: dict[str, str]
+    versions: NotRequired[dict[str, str]]
     commit: NotRequired[str | None]
     dirty: NotRequired[bool | None]
     host: NotRequired[JsonObject]

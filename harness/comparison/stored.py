@@ -90,7 +90,7 @@ class StoredRun:
             command=manifest["command"],
             date=manifest["date"],
             commit=manifest.get("commit"),
-            versions=manifest["versions"],
+            versions=manifest.get("versions", {}),
             settings=_settings_of(run),
             training=run.training,
             trivial=run.trivial,

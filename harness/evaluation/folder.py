@@ -255,7 +255,8 @@ class Run:
     @property
     def environments(self) -> list[JsonObject]:
         """What computed its answers and scores, with counts (`evaluation.environments`)."""
-        unknown = {"environment": None, "answers": self.available, "scores": 0}
+        answered = int(self.results["n-samples"][self.task]["effective"])
+        unknown = {"environment": None, "answers": answered, "scores": 0}
         return list(self.manifest.get("environments", [unknown]))
 
     @property

@@ -150,7 +150,7 @@ def holds_checkpoint(folder: Path, recipe: Recipe, overwrite: bool) -> bool:
             "--output_path, or --overwrite"
         )
     weights = folder / "adapter_model.safetensors"
-    if not weights.is_file() or digest_of_file(weights) != manifest["weights"]:
+    if not weights.is_file() or digest_of_file(weights) != manifest.get("weights"):
         raise UsageError(f"{folder}: its weights are not those that were trained; pass --overwrite to train them again")
     return True
 
