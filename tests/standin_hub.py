@@ -88,10 +88,10 @@ class _Handler(BaseHTTPRequestHandler):
         if parts[0] == "cas":
             return self._send(200 if trouble == "cut" else 404, b'{"terms": [], "xorbs": {}}', {}, body, cut=True)
         if parts[0] == "cdn":
-            path = self.hub.root.joinpath(*parts[1:])
+            file = self.hub.root.joinpath(*parts[1:])
             if trouble == "short":
-                return self._send(200, path.read_bytes()[: path.stat().st_size // 2], {}, body)
-            return self._file(path, {}, body, cut=trouble == "cut")
+                return self._send(200, file.read_bytes()[: file.stat().st_size // 2], {}, body)
+            return self._file(file, {}, body, cut=trouble == "cut")
         kind = "datasets" if parts[0] == "datasets" else "models"
         parts = parts[1:] if kind == "datasets" else parts
         return self._resolve(kind, "/".join(parts[:2]), parts[3], "/".join(parts[4:]), body, cut=trouble == "cut")

@@ -67,7 +67,7 @@ def fetch(tmp_path: Path, hub: StandInHub) -> Fetch:
         }
         return subprocess.run(
             [sys.executable, "-m", "harness", "fetch", "--model=tiny", "--to=usb", f"--include_path={entries}"],
-            cwd=tmp_path, env=clean, capture_output=True, text=True, timeout=60, check=False,
+            cwd=tmp_path, env=clean, capture_output=True, text=True, timeout=200, check=False,
         )  # fmt: skip
 
     return start
