@@ -14,7 +14,7 @@ import pytest
 
 import harness
 from harness.adapters.scripted import ScriptedAdapter
-from harness.digests import DigestTemplate, digest_of
+from harness.digests import DigestTemplate, canonical, digest_of
 from harness.entries.catalog import Catalog
 from harness.evaluation.run import Context, answer_questions, judge_answers
 from harness.evaluation.scoring import JudgeInput, ScoreKeys, finished
@@ -104,8 +104,6 @@ def test_what_earlier_versions_stored_is_found() -> None:
 @pytest.mark.parametrize("own", [{"a": 1}, {"m": "é\n"}, {"z": [1, {"y": None}]}, {"a": 1, "m": 2, "z": 3}])
 @pytest.mark.parametrize("shared", [{}, {"k": {"b": 1, "a": [0.5]}}, {"b": "x", "n": "y", "zz": 0}])
 def test_a_template_gives_the_digest_of_the_whole(own: dict[str, Any], shared: dict[str, Any]) -> None:
-    from harness.digests import canonical
-
     template = DigestTemplate(shared, *own)
     assert template.digest(**{name: canonical(value) for name, value in own.items()}) == digest_of({**shared, **own})
 
@@ -164,7 +162,8 @@ def evaluated(store: Store, judge: FactsJudge, asked: Sequence[Question], output
 @pytest.mark.parametrize("count", [20, 300])
 def test_a_rerun_asks_the_store_once_a_stage_and_writes_nothing(tmp_path: Path, count: int) -> None:
     """Passages, prompts, answers, scores and the means of trivial answers, however many questions there are."""
-    with CountingStore(tmp_path / "s.sqlite") as store:
+    store = CountingStore(tmp_path / "s.sqlite")
+    with store:
         evaluated(store, FactsJudge(), questions(count), tmp_path)
         store.asked = store.written = 0
         judge = CountingFacts()
@@ -185,8 +184,7 @@ def test_trivial_answers_are_scored_once_and_leave_no_record_of_their_own(tmp_pa
 
 
 def test_trivial_answers_are_scored_again_when_facts_are_others(tmp_path: Path) -> None:
-    """Asked "What is A …?" with the fact A, repeating the question states nothing; of one with the facts unknown
-    there is no score."""
+    """A question without known facts has no scores, whatever is stored for the same text with facts."""
     one = [replace(QUESTION, text=f"Is it A or B, number {n}?") for n in range(6)]
 
     def means(asked: Sequence[Question], store: Store) -> dict[str, dict[str, float]]:

@@ -67,9 +67,10 @@ def _keys(plan: TaskPlan, judge: Judge, judged: JudgeInput, texts: Mapping[str, 
     for question, target, passages, answers in zip(
         judged.questions, judged.targets, judged.passages, zip(*texts.values(), strict=True), strict=True
     ):
-        facts = {name: list(map(fields_of, getattr(question, name))) for name in ("facts", "side_facts", "replaced")}
+        whole = fields_of(question)
+        whole |= {name: list(map(fields_of, whole[name])) for name in ("facts", "side_facts", "replaced")}
         seen = list(map(fields_of, passages)) if scored and judge.sees_passages else []
-        shared = canonical([{**fields_of(question), **facts}, target, seen]).encode()
+        shared = canonical([whole, target, seen]).encode()
         for running, answer in zip(items.values(), answers, strict=True):
             running.update(shared)
             running.update(canonical(answer).encode())
