@@ -12,14 +12,18 @@ from harness.measures import measure_of
 from harness.shapes import check_shape
 from harness.statistics import Bounds, mean
 
-__all__ = ["check_rows", "check_shapes"]
+__all__ = ["check_compared", "check_rows", "check_shapes"]
 
 _PLAIN = dict[str, Any]
 _MANIFEST: dict[str, Any] = {
     "plan": _PLAIN,
-    "identities": {"source": {"corpus": Any, "questions": Any}, "retriever": Any, "model": _PLAIN},
-    "entries": {"task": {"retrieval": _PLAIN}},
+    "identities": {"source": _PLAIN, "retriever": Any, "model": _PLAIN},
+    "entries": {"task": _PLAIN},
     "model": {"name": str},
+}
+_COMPARED: dict[str, Any] = {
+    "identities": {"source": {"corpus": Any, "questions": Any}},
+    "entries": {"task": {"retrieval": _PLAIN}},
     "command": str,
     "date": str,
     "commit": str | None,
@@ -67,6 +71,11 @@ def check_shapes(manifest: JsonObject, results: JsonObject) -> None:
         raise ValueError(f"harness.scale is {ours['scale'][:3]}, not the lowest and the highest score")
     for key, value in results["results"][task].items():
         _check_measured(key, value)
+
+
+def check_compared(manifest: JsonObject) -> None:
+    """Raises `ValueError` for a manifest without what only a comparison reads."""
+    check_shape(manifest, _COMPARED, "manifest")
 
 
 def _check_measured(key: str, value: object) -> None:
