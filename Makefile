@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo test test-portable check format bench mutants docs coverage clean
+.PHONY: demo test test-portable check format bench mutants fuzz docs coverage clean
 
 demo: $(VENV)/ready
 	$(BIN)/harness eval --task telecom --model smollm2-135m --limit 40
@@ -40,6 +40,10 @@ bench: $(VENV)/ready-to-test
 # Not part of the tests: about an hour. `make mutants MUTANTS="--number 20 --only harness/judging"` is quicker.
 mutants: $(VENV)/ready-to-test
 	$(BIN)/python -m benchmarks.mutants $(MUTANTS)
+
+# 10,000 of each kind; `make test` reads 300. `make fuzz FUZZ="--cases 500 --kind store"` is quicker.
+fuzz: $(VENV)/ready-to-test
+	$(BIN)/python -m tests.fuzzing $(FUZZ)
 
 docs: $(VENV)/ready
 	$(BIN)/python docs/generate_cli.py

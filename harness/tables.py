@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from unicodedata import east_asian_width
 
-__all__ = ["escaped", "markdown_table", "signed"]
+__all__ = ["escaped", "markdown_table", "plain", "prose", "signed"]
 
 
 def markdown_table(headers: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[bool]) -> str:
@@ -20,12 +20,31 @@ def markdown_table(headers: Sequence[str], rows: Sequence[Sequence[str]], right:
     return "\n".join([lines[0], f"|{'|'.join(rule)}|", *lines[1:]])
 
 
+_MARKS = re.compile(r"[\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]|[^\S \xa0]|[\x00-\x1f\x7f-\x9f]")
+"""What is not seen and changes what is: marks of direction, separators, controls."""
+
+
+def plain(text: str) -> str:
+    """Text from data without what is not seen, on one line."""
+    return _MARKS.sub(" ", text)
+
+
 def escaped(text: str) -> str:
-    """Text from data as markdown shows it: no table, tag, link, picture or new line comes out of it."""
-    text = re.sub(r"<(?=[a-zA-Z/!?])", "&lt;", re.sub(r"[\r\n]+", " ", text))
-    for letter, safe in (("|", "\\|"), ("](", "]\\("), ("![", "!\\[")):
+    """Text from data as markdown shows it: no table, tag, entity, link, picture, code or new line comes out of it, and
+    nothing that turns the direction of what is written behind it."""
+    text = re.sub(r"\\(?=[!-/:-@\[-`{-~]|$)", r"\\\\", plain(text))
+    text = re.sub(r"<(?=[a-zA-Z/!?])", "&lt;", re.sub(r"&(?=#?\w+;)", "&amp;", text))
+    for letter, safe in (("|", "\\|"), ("](", "]\\("), ("][", "]\\["), ("]:", "]\\:"), ("![", "!\\["), ("`", "\\`")):
         text = text.replace(letter, safe)
     return text
+
+
+def prose(text: str) -> str:
+    """An entry's own markdown, such as its description: paragraphs, emphasis and code stay, and links to the web or to
+    a file; tags, pictures and other links do not."""
+    text = "\n".join(_MARKS.sub(" ", line) for line in text.splitlines())
+    text = re.sub(r"<(?=[a-zA-Z/!?])", "&lt;", text).replace("![", "!\\[").replace("]:", "]\\:")
+    return re.sub(r"\]\((?!https?://[^\s()]+\)|[\w./#-]+\))", r"]\\(", text)
 
 
 def signed(value: float) -> str:

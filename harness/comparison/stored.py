@@ -7,22 +7,25 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, asdict, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any
 
 from harness.digests import digest_of, digest_of_question, short
 from harness.errors import DataError, one_line
+from harness.evaluation.checks import check_compared
 from harness.evaluation.folder import Run
 from harness.files import JsonObject
 from harness.kept import STRICT, problems_of_file
 from harness.measures import measure_of
 from harness.metrics.references import reference_kind, reference_words
+from harness.records import Arm
 from harness.statistics import Bounds
 
 __all__ = ["Setting", "StoredRun", "base_name", "training_seed"]
 
 Setting = str | int | float | bool | None
+_MEASURE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]*")
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,11 @@ class StoredRun:
 
     @classmethod
     def of(cls, run: Run) -> StoredRun:
-        """Raises `DataError` when the run's samples cannot be read."""
+        """Raises `DataError` when the run's samples cannot be read, or its manifest lacks what is compared."""
+        try:
+            check_compared(run.manifest)
+        except ValueError as error:
+            raise DataError(f"{run.folder}: {one_line(error)}; delete the folder and run again") from error
         names = list(dict.fromkeys(name for row in run.rows for name in row["metrics"]))
         manifest = run.manifest
         return cls(
@@ -122,7 +129,7 @@ class StoredRun:
             run = cls(**values)
             problems = run.problems()
         if problems:
-            raise DataError.of([f"{where}: {problem}; {remedy}" for problem in problems])
+            raise DataError.of([f"{where}: {one_line(problem)}; {remedy}" for problem in problems])
         return run
 
     def to_json(self) -> JsonObject:
@@ -135,6 +142,9 @@ class StoredRun:
         lines = [] if count else ["items: there is none"]
         if len(self.scale) != 2 or not self.scale[0] < self.scale[1]:
             return [f"scale: is {list(self.scale)[:3]}, not the lowest and the highest score"]
+        names = [*self.criteria, *self.measures]
+        lines += [f"{name!r} cannot be a measure's name" for name in names if not _MEASURE.fullmatch(name)]
+        lines += [] if self.arm in list(Arm) else [f"arm: is {self.arm!r}, not one of {', '.join(Arm)}"]
         if len(set(self.items)) < count:
             lines.append("items: a question is there several times")
         columns: dict[str, Sequence[Any]] = {"clusters": self.clusters, "kinds": self.kinds, **self.measures}

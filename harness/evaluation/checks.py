@@ -17,13 +17,36 @@ from harness.files import JsonObject
 from harness.kept import MANIFEST, RESULTS, SAMPLE, problems_of_file
 from harness.measures import SCALE, measure_of
 from harness.records import TaskPlan
+from harness.shapes import check_shape
 from harness.statistics import Bounds, mean
 
-__all__ = ["current_name", "problems_of_manifest", "problems_of_results", "problems_of_rows", "unlike_results"]
+__all__ = [
+    "check_compared",
+    "current_name",
+    "problems_of_manifest",
+    "problems_of_results",
+    "problems_of_rows",
+    "unlike_results",
+]
 
 _PARTS = ("", "_stderr", "_ci95", "_n")
 """What results have of each measure, in lm-eval's way: `f1,none`, `f1_stderr,none`, …"""
 _PLAN: TypeAdapter[TaskPlan] = TypeAdapter(TaskPlan)
+
+
+_COMPARED: dict[str, Any] = {
+    "identities": {"source": {"corpus": Any, "questions": Any}},
+    "entries": {"task": {"retrieval": dict[str, Any]}},
+    "command": str,
+    "date": str,
+    "commit": str | None,
+    "versions": dict[str, str],
+}
+
+
+def check_compared(manifest: JsonObject) -> None:
+    """Raises `ValueError` for a manifest without what only a comparison reads."""
+    check_shape(manifest, _COMPARED, "manifest")
 
 
 def current_name(measure: str) -> str:

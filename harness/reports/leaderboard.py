@@ -22,7 +22,7 @@ from harness.reports.grids import kind_sections, measure_grid
 from harness.reports.page import Page, Section
 from harness.reports.trust import FAILS, Checks
 from harness.reports.wording import apart_text, sentence
-from harness.tables import escaped
+from harness.tables import escaped, plain, prose
 
 __all__ = [
     "baselines",
@@ -83,7 +83,7 @@ def leaderboard_page(
 ) -> Page:
     """The whole page; `checks` are of the judge (`harness audit`)."""
     checks = checks or Checks()
-    sections = [Section(paragraphs=[entry.description.strip()])] if entry.description else []
+    sections = [Section(paragraphs=[prose(entry.description.strip())])] if entry.description else []
     for table in tables:
         sections += _sections(table, checks, wide)
     shown = [run for table in tables for run in table.runs]
@@ -127,7 +127,7 @@ def _heading(table: Table, checks: Checks) -> str:
     count = len(first.items)
     extent = f"{count} questions" if count == first.original else f"the first {count} of {first.original} questions"
     dagger = f" {FAILS}" if checks.fails(first) else ""
-    return escaped(f"{first.task} (version {first.task_version:g}): {extent}, judged by {first.judge}") + dagger
+    return f"{first.task} (version {first.task_version:g}): {extent}, judged by {first.judge}{dagger}"
 
 
 def _broken_note(table: Table) -> str:
@@ -234,4 +234,4 @@ def _provenance(runs: Sequence[StoredRun]) -> str:
 
 def _code(text: str) -> str:
     """Text within a code span."""
-    return " ".join(text.replace("`", "'").split())
+    return " ".join(plain(text).replace("`", "'").split())

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
 
-from harness.tables import markdown_table
+from harness.tables import escaped, markdown_table, plain
 
 __all__ = ["Grid", "Page", "Section", "html", "markdown"]
 
@@ -41,9 +41,9 @@ class Page:
 
 def markdown(page: Page) -> str:
     """The page as markdown."""
-    parts = [f"# {page.title}"] if page.title else []
+    parts = [f"# {escaped(page.title)}"] if page.title else []
     for section in page.sections:
-        parts += [f"{'#' * section.level} {section.heading}"] if section.heading else []
+        parts += [f"{'#' * section.level} {escaped(section.heading)}"] if section.heading else []
         parts += section.paragraphs
         parts += [_markdown_grid(section.grid)] if section.grid else []
         parts += section.after
@@ -68,14 +68,14 @@ code { background: #f6f8fa; padding: 0 .2rem; }
 
 def html(page: Page) -> str:
     """The page as one HTML file without a script; everything from data is escaped."""
-    parts = [f"<h1>{escape(page.title)}</h1>"]
+    parts = [f"<h1>{escape(plain(page.title))}</h1>"]
     for section in page.sections:
-        parts += [f"<h{section.level}>{escape(section.heading)}</h{section.level}>"] if section.heading else []
+        parts += [f"<h{section.level}>{escape(plain(section.heading))}</h{section.level}>"] if section.heading else []
         parts += [_html_paragraph(text) for text in section.paragraphs]
         parts += [_html_grid(section.grid)] if section.grid else []
         parts += [_html_paragraph(text) for text in section.after]
     return (
-        f'<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n<title>{escape(page.title)}</title>\n'
+        f'<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n<title>{escape(plain(page.title))}</title>\n'
         f"<style>{_STYLE}</style>\n" + "\n".join(parts) + "\n</html>\n"
     )
 
@@ -93,17 +93,17 @@ def _html_paragraph(text: str) -> str:
 
 
 _INLINE = (
-    (re.compile(r"`([^`]+)`"), r"<code>\1</code>"),
+    (re.compile(r"(?<!\\)`([^`]+)`"), r"<code>\1</code>"),
     (re.compile(r"\*\*([^*]+)\*\*"), r"<strong>\1</strong>"),
     (re.compile(r"(?<!\*)\*([^*\s][^*]*)\*(?!\*)"), r"<em>\1</em>"),
     (re.compile(r"\[([^]\\]+)\]\((?:\.\./)*[\w./-]+\)"), r"\1"),
-    (re.compile(r"\\([|(\[])"), r"\1"),
+    (re.compile(r"\\([|(\[`:\\])"), r"\1"),
 )
 """Of our own markdown: code, emphasis; a link to a file beside the page is its text; what was escaped stays escaped."""
 
 
 def _inline(text: str) -> str:
-    text = escape(text.replace("&lt;", "<"))
+    text = escape(text.replace("&lt;", "<").replace("&amp;", "&"))
     for pattern, replacement in _INLINE:
         text = pattern.sub(replacement, text)
     return text
@@ -112,7 +112,7 @@ def _inline(text: str) -> str:
 def _html_grid(grid: Grid) -> str:
     def line(tag: str, cells: Sequence[str]) -> str:
         written = (
-            f"<{tag}{' class=text' if number < grid.left else ''}>{escape(cell)}</{tag}>"
+            f"<{tag}{' class=text' if number < grid.left else ''}>{escape(plain(cell))}</{tag}>"
             for number, cell in enumerate(cells)
         )
         return f"<tr>{''.join(written)}</tr>"
