@@ -403,7 +403,9 @@ def read_lora(folder: Path, rng: random.Random) -> object:
     base = FolderWeights(folder / "base", folder / "cache")
     checkpoint = LoraCheckpoint(folder / "lora", folder / "cache")
     checkpoint.check_base([str(folder / "base"), "base"], "base")
-    facts = BaseFacts(folder / "base", base.identity, "base", "float32", "none", _tokenizer(folder / "base"), [1, 5])
+    facts = BaseFacts(
+        folder / "base", base.identity, "base", "float32", "none", False, _tokenizer(folder / "base"), [1, 5]
+    )
     return (
         checkpoint.identity, checkpoint.shares_base, checkpoint.files,
         faults_of_files(folder / "lora", facts, checkpoint.training_record),

@@ -62,7 +62,7 @@ def answered(model: TransformersAdapter, asked: Sequence[Request], size: int) ->
 def scored(model: TransformersAdapter, asked: Sequence[Request], size: int) -> dict[str, dict[str, float]]:
     options = [OptionRequest(request.key, request.prompt, OPTIONS) for request in asked]
     batches = [options[first : first + size] for first in range(0, len(options), size)]
-    return {request.key: of for batch in batches for request, of in zip(batch, model.score_options(batch), strict=True)}
+    return {of.key: dict(of.logprobs) for batch in batches for of in model.score_options(batch)}
 
 
 def depends_on_nothing_else(model: TransformersAdapter, decoding: Decoding) -> None:

@@ -17,7 +17,7 @@ from harness.adapters.scripted import ScriptedAdapter
 from harness.adapters.transformers import LoadSettings, TransformersAdapter
 from harness.evaluation.run import RunRecord
 from harness.evaluation.scoring import JudgeInput, finished, judge_run
-from harness.evaluation.stages import key_of_answer, key_of_prompt
+from harness.evaluation.stages import keys_of_answers, keys_of_prompts
 from harness.judging.geval import UNFIT, GEvalJudge
 from harness.records import Question
 from harness.store import Store
@@ -88,7 +88,7 @@ def test_answers_that_were_stored_before_the_window_was_recorded_are_found() -> 
 class _Folder:
     """Weights whose configuration names a window of 2,048 tokens."""
 
-    label, identity = "w", {"folder": "0" * 64}
+    label, identity, trust_remote_code = "w", {"folder": "0" * 64}, False
 
     def __init__(self, folder: Path) -> None:
         (folder / "config.json").write_text('{"max_position_embeddings": 2048}')
@@ -104,8 +104,9 @@ def local(folder: Path, max_length: int | None) -> TransformersAdapter:
 
 def test_a_local_models_window_is_part_of_its_prompts_and_runs_and_not_of_its_answers(tmp_path: Path) -> None:
     own, small = local(tmp_path, None), local(tmp_path, 512)
-    assert key_of_prompt(PLAN, own, QUESTIONS[0], ()) != key_of_prompt(PLAN, small, QUESTIONS[0], ())
-    assert key_of_answer(PLAN, own, "prompt") == key_of_answer(PLAN, small, "prompt")
+    prompts = [keys_of_prompts(PLAN, model, QUESTIONS[:1], [()]) for model in (own, small)]
+    assert prompts[0] != prompts[1]
+    assert keys_of_answers(PLAN, own, ["prompt"]) == keys_of_answers(PLAN, small, ["prompt"])
     assert RunRecord.of(parts(own)).run_id != RunRecord.of(parts(small)).run_id
 
 

@@ -11,12 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from harness.digests import DigestTemplate, canonical
+from harness.errors import HarnessError
 from harness.evaluation.samples import item_scores
 from harness.evaluation.scoring import JudgeInput, finished, in_order, judge_run, other_references
 from harness.interfaces import Judge, Progress, SingleJudge
 from harness.metrics.answers import ANSWER_METRICS
 from harness.metrics.answers import VERSION as METRICS_VERSION
-from harness.records import JudgeItem, Question, Score, TaskPlan, fields_of
+from harness.records import Failure, JudgeItem, Question, Score, TaskPlan, fields_of
 from harness.statistics import mean
 from harness.store import Store
 
@@ -121,12 +122,15 @@ def _scores(
                 key = f"{n} {criterion} {repeat}"
                 items[key] = JudgeItem(key, question, target, text, passages, criterion, repeat, others)
     order = in_order(items)
-    size = judge.batch_size([items[key] for key in order])
+    size = judge.batch_size([items[key] for key in order]) or len(order)
     scores: dict[str, Score] = {}
     progress.start("judge", len(order))
     for first in range(0, len(order), size):
         batch = [items[key] for key in order[first : first + size]]
-        scores |= {score.key: score for score in judge.judge(batch)}
+        for score in judge.judge(batch):
+            if isinstance(score, Failure):
+                raise HarnessError(f"judge {judge.name}: gave a trivial answer no score: {score.reason}")
+            scores[score.key] = score
         progress.advance(len(batch))
     progress.finish()
     by_item: list[list[Score]] = [[] for _ in texts]
