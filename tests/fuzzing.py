@@ -220,9 +220,9 @@ def prepare_entries(folder: Path) -> None:
     from tests.conftest import write_entries
 
     write_entries(folder, **entry_texts())
-    for path in ("tasks/telecom.yaml", "tasks/qasper.yaml", "judges/calibrated.yaml", "leaderboards/smollm2.yaml"):
-        if (shipped_catalog() / path).is_file():
-            shutil.copy(shipped_catalog() / path, folder / path)
+    for name in ("tasks/telecom.yaml", "tasks/qasper.yaml", "judges/calibrated.yaml", "leaderboards/smollm2.yaml"):
+        if (shipped_catalog() / name).is_file():
+            shutil.copy(shipped_catalog() / name, folder / name)
     for path in [*(shipped_catalog() / "judges").glob("*.yaml"), *(shipped_catalog() / "tasks").glob("_*.yaml")]:
         shutil.copy(path, folder / path.parent.name / path.name)
 
@@ -445,8 +445,8 @@ def change_store(folder: Path, rng: random.Random) -> None:
     connection.close()
 
 
-def read_store(folder: Path, rng: random.Random) -> object:
-    return evaluated(folder, models="parrot", arms="rag")
+def read_store(folder: Path, rng: random.Random) -> None:
+    evaluated(folder, models="parrot", arms="rag")
 
 
 KINDS: dict[str, Kind] = {

@@ -116,6 +116,9 @@ def test_the_fields_of_a_record_are_in_its_order_and_as_they_are() -> None:
 # ---- the store ------------------------------------------------------------------------------------------------------
 
 
+HOST = {"command": "harness eval", "date": "2026-01-01T00:00:00+00:00"}
+
+
 class CountingStore(Store):
     def __init__(self, path: Path) -> None:
         super().__init__(path)
@@ -155,7 +158,7 @@ def evaluated(store: Store, judge: FactsJudge, asked: Sequence[Question], output
         judge=judge,
         entries={"task": {"task": "t"}},
     )
-    judge_answers(parts, answer_questions(parts, store, Silent()), Context(store, output, Silent(), {}))
+    judge_answers(parts, answer_questions(parts, store, Silent()), Context(store, output, Silent(), HOST))
     return retriever
 
 
