@@ -146,11 +146,11 @@ def with_score(lines: list[str], value: object) -> list[str]:
     [
         (lambda lines: lines[:-1], "39 samples, and the results are of 40"),
         (lambda lines: lines * 2, "80 samples, and the results are of 40"),
-        (lambda lines: [], "the samples file is empty"),
+        (lambda lines: [], "there is no sample"),
         (lambda lines: [lines[0], *lines[:-1]], "a question has several samples"),
-        (lambda lines: with_score(lines, 500), "accuracy is 500, which is not from 1 to 5"),
-        (lambda lines: with_score(lines, 4.5), "the mean of accuracy is"),
-        (lambda lines: with_score(lines, "5"), "accuracy is '5', which is not from 1 to 5"),
+        (lambda lines: with_score(lines, 500), "line 1: accuracy: is 500, which is not from 1 to 5"),
+        (lambda lines: with_score(lines, 4.5), "accuracy: its mean is"),
+        (lambda lines: with_score(lines, "5"), "line 1: accuracy: is '5', which is not from 1 to 5"),
     ],
     ids=["cut off", "doubled", "emptied", "one twice", "out of range", "edited", "text"],
 )
