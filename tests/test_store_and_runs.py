@@ -452,7 +452,7 @@ def test_a_field_that_a_later_row_lacks_is_reported_with_its_line(tmp_path: Path
     rows = [json.loads(line) for line in samples.read_text().splitlines()]
     del rows[2]["prompt_tokens"]
     samples.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    with pytest.raises(DataError, match="samples, line 3: ValueError: it.prompt_tokens is missing"):
+    with pytest.raises(DataError, match=r"samples, line 3: ValueError: it\.prompt_tokens is missing"):
         _ = read_run(folder).samples
 
 
