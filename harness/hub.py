@@ -86,7 +86,7 @@ class Repository:
         try:
             commit = str(self._ask(self.revision)["sha"])
         except HubError as error:
-            known = last.read_text(encoding="ascii") if last.is_file() else self._commit_known_to_client()
+            known = next(filter(None, map(_commit_in, (last, self._reference_of_client()))), None)
             if known is None:
                 raise
             self.note(f"{self.label}: taken at commit {known[:8]}, where it was last: {error}")
@@ -188,13 +188,11 @@ class Repository:
 
     # ---- what the client's cache has --------------------------------------------------------------------------------
 
-    def _commit_known_to_client(self) -> str | None:
-        hub = require("huggingface_hub")
-        try:
-            ask = {"repo_id": self.name, "repo_type": self.kind, "revision": self.revision}
-            return Path(hub.snapshot_download(**ask, local_files_only=True)).name
-        except require("huggingface_hub.errors").LocalEntryNotFoundError:
-            return None
+    def _reference_of_client(self) -> Path:
+        """The file where the client notes which commit a moving revision was."""
+        constants, layout = require("huggingface_hub.constants"), require("huggingface_hub.file_download")
+        folder = layout.repo_folder_name(repo_id=self.name, repo_type=self.kind)
+        return Path(constants.HF_HUB_CACHE) / folder / "refs" / self.revision
 
     def _from_client_cache(self, ask: JsonObject, refused: HubError) -> Snapshot:
         """What somebody else fetched, if it is whole: by the list of files that the client keeps, where it keeps one,
@@ -239,13 +237,22 @@ def surplus_weights(names: Sequence[str]) -> list[str]:
     return [name for name in weights if name not in own and not _MODULE_FOLDER.fullmatch(name.split("/")[0])]
 
 
-def _kept(note: Path) -> Snapshot | None:
-    """What was fetched whole before and is still all there."""
-    if not note.is_file():
+def _commit_in(file: Path) -> str | None:
+    try:
+        text = file.read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
         return None
-    kept = json.loads(note.read_text(encoding="utf-8"))
-    folder = Path(kept["folder"])
-    return Snapshot(folder, folder.name) if all((folder / name).is_file() for name in kept["files"]) else None
+    return text if _COMMIT.fullmatch(text) else None
+
+
+def _kept(note: Path) -> Snapshot | None:
+    """What was fetched whole before and is still all there; a note that cannot be read is none."""
+    try:
+        kept = json.loads(note.read_text(encoding="utf-8"))
+        folder, files = Path(kept["folder"]), list(kept["files"])
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+    return Snapshot(folder, folder.name) if all((folder / name).is_file() for name in files) else None
 
 
 @contextmanager

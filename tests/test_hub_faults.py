@@ -256,3 +256,11 @@ def test_a_revision_that_moved_is_another_model_and_stays_where_it_was_when_the_
     assert (done.returncode, identity(tmp_path)["revision"]) == (0, "c" * 40)
     (line,) = lines(done)
     assert line.startswith(f"{NAME}@refs/pr/1: taken at commit cccccccc, where it was last: ")
+    reference = tmp_path / "hf/hub/models--org--tiny/refs/refs/pr/1"  # as the client notes it
+    reference.parent.mkdir(parents=True)
+    reference.write_text(COMMIT)
+    for note in (tmp_path / "cache/hub").rglob("*"):
+        if note.is_file():
+            note.write_text("damaged")
+    done = fetch("refs/pr/1", HF_ENDPOINT="http://127.0.0.1:1")
+    assert (done.returncode, identity(tmp_path)["revision"]) == (0, COMMIT)

@@ -62,7 +62,7 @@ class Loader:
             there += [f"cuda:{number}" for number in range(torch.cuda.device_count())]
             if device not in there:
                 raise UsageError(
-                    f"--device {device}: there is no such device on this machine; it has {', '.join(there)}"
+                    f"--device {device}: there is no such device on this machine; try {' or '.join(there)}"
                 )
             return device
         return "cuda" if torch.cuda.is_available() else "cpu"
