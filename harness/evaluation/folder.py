@@ -24,7 +24,7 @@ from harness.errors import DataError
 from harness.evaluation.aggregates import Aggregate
 from harness.evaluation.checks import check_rows
 from harness.evaluation.samples import Sample
-from harness.files import JsonObject, json_lines, parse_json, safe_name, write_atomically
+from harness.files import JsonObject, json_lines, make_folder, parse_json, safe_name, write_atomically
 from harness.measures import SCALE
 from harness.records import Answer, Arm, Decoding, Passage, Question, Score, StopReason, TaskPlan
 from harness.statistics import Bounds, Interval
@@ -63,7 +63,7 @@ class RunDocuments:
 
 def write_run(folder: Path, run: RunDocuments) -> None:
     """Writes the folder; what was there under the same name is replaced file by file."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     stem = f"{run.plan.task}_{short(run.run_id)}"
     rows = [
         json.dumps(_sample_row(n, run.plan, s), ensure_ascii=False, allow_nan=False) for n, s in enumerate(run.samples)
