@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from harness.cache import cache_folder
+from harness.cache import cache_folder, remember
 from harness.digests import digest_of
 from harness.errors import HarnessError, MissingPart
 from harness.extras import require
@@ -66,17 +66,17 @@ def snapshot(repository: str, revision: str, patterns: Sequence[str], kind: Lite
     files = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
     if not files:
         raise HubError(f"{label}: holds none of {', '.join(patterns)}; is it the right repository and revision?")
-    note.parent.mkdir(parents=True, exist_ok=True)
-    note.write_text(json.dumps({"folder": str(folder), "files": files}), encoding="utf-8")
+    remember(note, json.dumps({"folder": str(folder), "files": files}))
     return Snapshot(folder, folder.name)
 
 
 def _kept(note: Path) -> Snapshot | None:
     """What was fetched whole before and is still all there."""
-    if not note.is_file():
+    try:
+        kept = json.loads(note.read_text(encoding="utf-8"))
+        folder = Path(kept["folder"])
+    except (OSError, ValueError, LookupError, TypeError):  # none there, or damaged
         return None
-    kept = json.loads(note.read_text(encoding="utf-8"))
-    folder = Path(kept["folder"])
     return Snapshot(folder, folder.name) if all((folder / name).is_file() for name in kept["files"]) else None
 
 

@@ -13,11 +13,11 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from harness.cache import build_once, remembered_digest
+from harness.cache import build_once, remember, remembered_digest
 from harness.digests import digest_of
 from harness.errors import CheckpointMismatch, MissingPart
 from harness.extras import package_folder, require
-from harness.files import JsonObject, parse_json
+from harness.files import JsonObject, make_folder, parse_json, read_json, whole_file, write_json
 from harness.hub import snapshot
 from harness.interfaces import Identity, Weights
 
@@ -32,14 +32,15 @@ ORIGIN = "harness_origin.json"
 def copy_weights(weights: Weights, to: Path, cache: Path) -> Path:
     """The weights' files copied into a new folder, with a note of their origin; for machines without a network."""
     source = weights.folder()
-    to.mkdir(parents=True, exist_ok=True)
+    make_folder(to)
     files: dict[str, str] = {}
     for path in _files(source):
         if path.name not in (ORIGIN, "depends_on.json"):
-            shutil.copyfile(path, to / path.name)
+            with whole_file(to / path.name) as part:
+                shutil.copyfile(path, part)
             files[path.name] = remembered_digest(to / path.name, cache)
     note = {"identity": dict(weights.identity), "label": weights.label, "files": files}
-    (to / ORIGIN).write_text(json.dumps(note, indent=1, sort_keys=True), encoding="utf-8")
+    write_json(to / ORIGIN, note)
     return to
 
 
@@ -78,8 +79,8 @@ class FolderWeights:
         files = {path.name: remembered_digest(path, self._cache) for path in _files(self._path)}
         origin = files.pop(ORIGIN, None)
         if origin is not None:
-            fetched = json.loads((self._path / ORIGIN).read_text(encoding="utf-8"))
-            if fetched["files"] == files:
+            fetched = read_json(self._path / ORIGIN, "fetch it again (harness fetch)")
+            if fetched.get("files") == files:
                 return dict(fetched["identity"])
         return {"folder": digest_of(files)}
 
@@ -198,8 +199,7 @@ class LoraCheckpoint:
         if passed.is_file():
             return []
         if not (faults := ask()):
-            passed.parent.mkdir(parents=True, exist_ok=True)
-            passed.touch()
+            remember(passed, "")
         return faults
 
     def check_base(self, accepted: Sequence[str], base: str) -> None:

@@ -11,7 +11,7 @@ The functions whose names begin with `key_of` hold what a record depends on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
@@ -45,7 +45,7 @@ _PROMPTS = 64  # prompts a batch of the store
 
 def key_of_passages(retriever: Retriever, query: Query, top_k: int) -> str:
     """The store's key of a query's passages."""
-    return digest_of({"retriever": retriever.identity, "query": asdict(query), "top_k": top_k})
+    return digest_of({"format": 2, "retriever": retriever.identity, "query": asdict(query), "top_k": top_k})
 
 
 def key_of_prompt(plan: TaskPlan, adapter: ModelAdapter, question: Question, passages: Sequence[Passage]) -> str:
@@ -94,11 +94,23 @@ def retrieve(
 
     def compute(batch: Sequence[str]) -> Iterator[tuple[str, Record]]:
         results = retriever.search([query_by_key[key] for key in batch], plan.top_k)
+        index = dict(retriever.index_digests)  # after the search: raises if the index was damaged meanwhile
         for key, passages in zip(batch, results, strict=True):
-            yield key, [asdict(passage) for passage in passages]
+            yield key, {"passages": [asdict(passage) for passage in passages], "index": index}
 
-    stored = complete(store, Stage("retrieve", "passages", keys, _fixed(_QUERIES), compute), progress)
-    return [tuple(Passage(**passage) for passage in stored[key]) for key in keys]
+    stage = Stage("retrieve", "passages", keys, _fixed(_QUERIES), compute)
+    stored = complete(store, stage, progress)
+    if outdated := _of_another_index(stored, retriever.index_digests):
+        progress.note(f"the index was made anew and is another now: passages of {len(outdated)} questions do not count")
+        store.remove("passages", outdated)
+        stored = complete(store, stage, progress)
+    return [tuple(Passage(**passage) for passage in stored[key]["passages"]) for key in keys]
+
+
+def _of_another_index(stored: Mapping[str, Record], index: Mapping[str, str]) -> list[str]:
+    """Keys of passages that come from files with other contents than those in the cache. Files that are not there do
+    not count against them: passages are stored only if their files were whole after the search."""
+    return [key for key, record in stored.items() if any(index.get(n, d) != d for n, d in record["index"].items())]
 
 
 # ---- fit ------------------------------------------------------------------------------------------------------------
