@@ -8,9 +8,12 @@ Exit codes: 0 success; 1 a check found something; 2 something the user can fix, 
 from __future__ import annotations
 
 import argparse
+import errno
+import os
 import shlex
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from harness import __version__
 from harness.cli import (
@@ -23,12 +26,13 @@ from harness.cli import (
     judging,
     leaderboards,
     listing,
+    salvaging,
     scoring,
     showing,
     studying,
     validation,
 )
-from harness.errors import HarnessError
+from harness.errors import HarnessError, StorageError
 
 __all__ = ["main", "make_parser"]
 
@@ -46,7 +50,14 @@ _COMMANDS = (
     validation,
     leaderboards,
     fetching,
+    salvaging,
 )
+
+_OF_THE_DISK = (
+    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ENOTDIR,
+    errno.EISDIR, errno.ENAMETOOLONG,
+)  # fmt: skip
+"""Errors of files that a user can put right, wherever they come from."""
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -76,14 +87,26 @@ def main(arguments: Sequence[str]) -> int:
     options = make_parser().parse_args([_underscored(argument) for argument in arguments])
     options.command_line = shlex.join(["harness", *arguments])
     try:
-        return int(options.run(options))
+        code = int(options.run(options))
+        sys.stdout.flush()  # here, where it can still be said that there is no room
+        return code
     except HarnessError as error:
-        for problem in error.problems:
-            print(f"harness: {problem}", file=sys.stderr)
-        return 2
+        return _report(error)
     except KeyboardInterrupt:
         print("harness: stopped; what was computed is stored, and the same command resumes", file=sys.stderr)
         return 130
     except BrokenPipeError:  # `harness list | head`
         sys.stderr.close()
         return 0
+    except OSError as error:
+        if error.errno not in _OF_THE_DISK:
+            raise  # a bug keeps its traceback
+        if error.filename is None:  # what could not be printed must not be tried again when Python ends
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return _report(StorageError.of(Path(error.filename or "standard output"), error))
+
+
+def _report(error: HarnessError) -> int:
+    for problem in error.problems:
+        print(f"harness: {problem}", file=sys.stderr)
+    return 2
