@@ -159,7 +159,7 @@ class Derived:
         return None
 
     def _make(self) -> None:
-        make_folder(self._path.parent)
+        make_folder(self._path.parent, _REMEDY)
         work_dir = self._path.with_name(f".building-{unique_part(self._path).name}")
         try:
             work_dir.mkdir()

@@ -44,12 +44,12 @@ def unique_part(path: Path) -> Path:
     return path.with_name(f".{path.name[:50]}.{os.urandom(8).hex()}")
 
 
-def make_folder(path: Path) -> None:
-    """The folder and those above it. Raises `StorageError`."""
+def make_folder(path: Path, remedy: str | None = None) -> None:
+    """The folder and those above it. Raises `StorageError`, with the remedy if one is given."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StorageError.of(path, error) from error
+        raise StorageError.of(path, error, remedy) from error
 
 
 def sync(path: Path) -> None:
