@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from harness.digests import digest_of
-from harness.errors import HarnessError
+from harness.errors import HarnessError, StoreError
 from harness.evaluation.adaptive import settled_repeats
 from harness.evaluation.external import ScoredAnswers
 from harness.evaluation.folder import Run
@@ -135,6 +135,8 @@ def _answer(each: PreparedRun, context: Context) -> Answered | HarnessError:
     )
     try:
         return answer_questions(parts, context.store, context.progress)
+    except StoreError:
+        raise  # the other runs would compute, and pay for, what cannot be stored
     except HarnessError as error:
         return error
 
@@ -151,12 +153,16 @@ def _judge_all(
         together = [(runs[n].parts, answered[n]) for n in numbers]
         try:
             judged = _judged_together(together, context)
+        except StoreError:
+            raise
         except HarnessError as error:
             context.progress.note(f"{error}; each of the {len(numbers)} runs is now judged alone")
             judged = [parts for parts, _ in together]  # one answer must not take the other runs with it
         for number, parts in zip(numbers, judged, strict=True):
             try:
                 finished[number] = _conclude(parts, answered[number], context)
+            except StoreError:
+                raise
             except HarnessError as error:
                 errors[number] = error
     return finished
@@ -216,6 +222,8 @@ def _with_fewer_repeats(
         compared = [answered[n].judge_input(runs[n].parts.plan) for n in numbers]
         try:
             repeats = settled_repeats(compared, judge, error_rate, context.store, context.progress)
+        except StoreError:
+            raise
         except HarnessError as error:
             errors |= {n: error for n in numbers if answered.pop(n)}
             continue

@@ -6,13 +6,18 @@ HarnessError              shown as one line a problem, exit code 2
 ├── DataError             a data pack or a data set is broken: file, line, what
 ├── MissingPart           a package, weights file or checkpoint is missing; names what to install
 ├── CheckpointMismatch    a LoRA checkpoint was trained on another base; names both
+├── StorageError          a file cannot be written or read: no room, no permission, damaged
+│   └── StoreError        the same of the store, on which all runs of a command depend
 └── UsageError            a flag's value cannot be used
 """
 
 from __future__ import annotations
 
 import difflib
+import errno
+import os
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 __all__ = [
     "CheckpointMismatch",
@@ -20,11 +25,16 @@ __all__ = [
     "EntryError",
     "HarnessError",
     "MissingPart",
+    "StorageError",
+    "StoreError",
     "UnknownEntry",
     "UsageError",
+    "is_full_disk",
     "near_names",
     "one_line",
 ]
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class HarnessError(Exception):
@@ -70,8 +80,42 @@ class CheckpointMismatch(HarnessError):
     """A LoRA checkpoint belongs to another base than the entry says."""
 
 
+class StorageError(HarnessError):
+    """A file or folder cannot be written or read."""
+
+    @classmethod
+    def of(cls, path: Path, error: Exception, remedy: str | None = None) -> StorageError:
+        """Of what could not be written; `remedy` None: by the kind of error."""
+        number = error.errno if isinstance(error, OSError) else None
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        if remedy is None and (is_full_disk(error) or number is None):
+            remedy = "make room and run the same command again"
+        elif remedy is None and number in (errno.EACCES, errno.EPERM, errno.EROFS):
+            remedy = "name a folder that you can write to"
+        elif remedy is None:
+            remedy = "put it right, or name another folder"
+        return cls(f"{path}: cannot be written ({reason}); what was there before is kept; {remedy}")
+
+
+class StoreError(StorageError):
+    """The store cannot be written or read."""
+
+
 class UsageError(HarnessError):
     """A flag's value cannot be used."""
+
+
+def is_full_disk(error: Exception) -> bool:
+    """Whether a file could not be written for want of room. safetensors, torch and faiss have errors of their own for
+    that."""
+    text = str(error)
+    if isinstance(error, OSError):
+        return error.errno in _NO_ROOM
+    if type(error).__name__ == "SafetensorError":
+        return any(f"os error {number}" in text for number in _NO_ROOM)
+    return isinstance(error, RuntimeError) and any(
+        sign in text for sign in ("PytorchStreamWriter", *map(os.strerror, _NO_ROOM))
+    )
 
 
 def near_names(name: str, known: Iterable[str]) -> str:

@@ -10,18 +10,23 @@ import math
 import os
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from harness.errors import DataError
+from harness.errors import DataError, StorageError, is_full_disk
 
 __all__ = [
     "JsonObject",
     "json_lines",
+    "make_folder",
     "numbered_rows",
     "parse_json",
     "read_json",
     "safe_name",
+    "sync",
+    "unique_part",
+    "whole_file",
     "write_atomically",
     "write_json",
     "write_lines_atomically",
@@ -36,24 +41,68 @@ def safe_name(name: str) -> str:
     return re.sub(r"[\"<>:/|\\?*\[\]]+", "__", name)
 
 
+def unique_part(path: Path) -> Path:
+    """A hidden name in the same folder that nobody else has. Containers that share a folder can have one process id,
+    so that is not part of it."""
+    return path.with_name(f".{path.name[:50]}.{os.urandom(8).hex()}")
+
+
+def make_folder(path: Path, remedy: str | None = None) -> None:
+    """The folder and those above it. Raises `StorageError`, with the remedy if one is given."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError.of(path, error, remedy) from error
+
+
+def sync(path: Path) -> None:
+    """A file or folder is on the disk, and not only promised to be."""
+    if not path.is_dir():
+        with path.open("rb+") as stream:
+            os.fsync(stream.fileno())
+        return
+    with suppress(OSError):  # not every system and file system can do it with a folder
+        folder = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Another name to write the file under; it gets its own when it is whole and on the disk. Raises `StorageError`;
+    then what was there before is there still."""
+    part = unique_part(path)
+    try:
+        yield part
+        sync(part)
+        part.replace(path)
+        sync(path.parent)
+    except Exception as error:
+        if not isinstance(error, OSError) and not is_full_disk(error):
+            raise
+        raise StorageError.of(path, error) from error
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
 def write_atomically(path: Path, text: str) -> None:
-    """The whole file or none of it: written under another name, then renamed."""
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
+    """The whole file or none of it. Raises `StorageError`."""
+    with whole_file(path) as part:
+        part.write_text(text, encoding="utf-8")
 
 
 def write_lines_atomically(path: Path, lines: Iterable[str]) -> str:
     """As `write_atomically`, of lines with their ends as they come: a file of gigabytes is never in memory whole.
-    Returns the SHA-256 of what it wrote."""
+    Returns the SHA-256 of what it wrote. Raises `StorageError`."""
     digest = hashlib.sha256()
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    with part.open("wb") as stream:
+    with whole_file(path) as part, part.open("wb") as stream:
         for line in lines:
             data = line.encode()
             digest.update(data)
             stream.write(data)
-    part.replace(path)
     return digest.hexdigest()
 
 

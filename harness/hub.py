@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
-from harness.cache import cache_folder
+from harness.cache import cache_folder, remember
 from harness.digests import digest_of
 from harness.errors import HarnessError, MissingPart
 from harness.extras import require
@@ -91,8 +91,7 @@ class Repository:
                 raise
             self.note(f"{self.label}: taken at commit {known[:8]}, where it was last: {error}")
             return known
-        last.parent.mkdir(parents=True, exist_ok=True)
-        last.write_text(commit, encoding="ascii")
+        remember(last, commit)
         return commit
 
     def snapshot(self, patterns: Sequence[str]) -> Snapshot:

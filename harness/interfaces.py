@@ -74,6 +74,11 @@ class Retriever(Protocol):
     def identity(self) -> Identity:
         """Ranking, its settings, the chunking and the corpus."""
 
+    @property
+    def index_digests(self) -> Mapping[str, str]:
+        """Digests of the files that passages come from, by their place in the cache; of those that are there. Raises
+        `StorageError` when they have changed since they were opened."""
+
     def search(self, queries: Sequence[Query], top_k: int) -> list[list[Passage]]:
         """For each query at most `top_k` passages, best first; equal scores in order of document id and offset."""
 

@@ -275,6 +275,7 @@ class Shelf:
     """A retriever that has the same passages for everything."""
 
     identity: Mapping[str, Any] = {}
+    index_digests: Mapping[str, str] = {}
 
     def __init__(self, passages: tuple[Passage, ...]) -> None:
         self._passages = passages

@@ -196,6 +196,7 @@ class Shelf:
     """Ten passages, the gold one of q0 among them; ranked as they stand."""
 
     identity: dict[str, Any] = {}  # noqa: RUF012
+    index_digests: dict[str, str] = {}  # noqa: RUF012
 
     def __init__(self, only_gold: bool) -> None:
         self.only_gold = only_gold

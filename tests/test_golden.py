@@ -171,6 +171,7 @@ class Reader:
 
 class Shelf:
     identity: Mapping[str, object] = {}
+    index_digests: Mapping[str, str] = {}
 
     def search(self, queries: Sequence[Query], top_k: int) -> list[list[Passage]]:
         return [[Passage(f"d{n}", 0, 9, "", "ab"[n], n + 1, 1.0) for n in range(top_k)] for _ in queries]

@@ -51,6 +51,7 @@ class FixedRetriever:
 
     def __init__(self) -> None:
         self.identity = {"retriever": {"kind": "fixed"}}
+        self.index_digests: dict[str, str] = {}
         self.searched = 0
 
     def search(self, queries: Sequence[Query], top_k: int) -> list[list[Passage]]:

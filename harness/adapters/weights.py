@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -16,11 +15,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from harness.cache import build_once, remembered_digest
+from harness.cache import build_once, remember, remembered_digest
 from harness.digests import digest_of
 from harness.errors import CheckpointMismatch, MissingPart, one_line
 from harness.extras import package_folder, require
-from harness.files import JsonObject, parse_json
+from harness.files import JsonObject, make_folder, parse_json, read_json, whole_file, write_json
 from harness.hub import Repository, surplus_weights
 from harness.interfaces import Identity, Weights
 from harness.kept import read_training
@@ -47,15 +46,16 @@ ORIGIN = "harness_origin.json"
 def copy_weights(weights: Weights, to: Path, cache: Path) -> Path:
     """The weights' files copied into a new folder, with a note of their origin; for machines without a network."""
     source = weights.folder()
-    to.mkdir(parents=True, exist_ok=True)
+    make_folder(to)
     files: dict[str, str] = {}
     paths = {str(path.relative_to(source)): path for path in _files(source, weights.trust_remote_code)}
     for name in set(paths) - {ORIGIN, "depends_on.json", *surplus_weights(list(paths))}:
-        (to / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(paths[name], to / name)
+        make_folder((to / name).parent)
+        with whole_file(to / name) as part:
+            shutil.copyfile(paths[name], part)
         files[name] = remembered_digest(to / name, cache)
     note = {"identity": dict(weights.identity), "label": weights.label, "files": files}
-    (to / ORIGIN).write_text(json.dumps(note, indent=1, sort_keys=True), encoding="utf-8")
+    write_json(to / ORIGIN, note)
     return to
 
 
@@ -119,8 +119,8 @@ class FolderWeights:
         files = {str(path.relative_to(self._path)): remembered_digest(path, self._cache) for path in found}
         origin = files.pop(ORIGIN, None)
         if origin is not None:
-            fetched = json.loads((self._path / ORIGIN).read_text(encoding="utf-8"))
-            if fetched["files"] == files:
+            fetched = read_json(self._path / ORIGIN, "fetch it again (harness fetch)")
+            if fetched.get("files") == files:
                 return dict(fetched["identity"])
         return {"folder": digest_of(files), **_trust(self.trust_remote_code)}
 
@@ -300,8 +300,7 @@ class LoraCheckpoint:
         if passed.is_file():
             return []
         if not (faults := ask()):
-            passed.parent.mkdir(parents=True, exist_ok=True)
-            passed.touch()
+            remember(passed, "")
         return faults
 
     def check_base(self, accepted: Sequence[str], base: str) -> None:

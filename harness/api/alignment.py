@@ -19,7 +19,7 @@ from harness.entries.catalog import shipped_catalog
 from harness.entries.checking import JUDGE, check
 from harness.errors import DataError, UsageError
 from harness.extras import require
-from harness.files import JsonObject, write_atomically
+from harness.files import JsonObject, make_folder, whole_file, write_atomically
 
 __all__ = ["POOLS", "fit_alignment_judge"]
 
@@ -63,8 +63,9 @@ def fit_alignment_judge(
     encoder = build_encoder(EMBEDDED_ENCODER, session.resources)
     trained = train(examples, encoder.folder(), seed, session.progress)
     weights = path.parent / "weights" / f"{name}.safetensors"
-    weights.parent.mkdir(parents=True, exist_ok=True)
-    save(trained.network, weights)
+    make_folder(weights.parent)
+    with whole_file(weights) as part:
+        save(trained.network, part)
     values: JsonObject = {
         "judge": name,
         "description": "Whether answer and reference agree, read from how their words align; for any length.",

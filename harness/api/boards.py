@@ -72,7 +72,7 @@ def is_stale(name: str, *, include_path: Sequence[PathLike] = ()) -> bool:
     catalog = Catalog([Path(path) for path in include_path])
     page, _ = _files(catalog, name)
     text = _text(catalog, name, "md", wide=False)  # raises where there is nothing to render, page or no page
-    return not page.is_file() or page.read_text(encoding="utf-8") != text
+    return not page.is_file() or page.read_bytes() != text.encode()
 
 
 def _collect(catalog: Catalog, name: str, results: PathLike) -> int:

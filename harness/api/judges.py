@@ -28,7 +28,7 @@ from harness.entries.checking import JUDGE, check
 from harness.entries.judge import GEvalJudgeEntry, ResolvedJudge
 from harness.entries.task import Bm25Entry
 from harness.errors import DataError, UsageError
-from harness.files import JsonObject, write_atomically
+from harness.files import JsonObject, make_folder, write_atomically
 from harness.judging.steps import write_steps
 from harness.records import Arm
 
@@ -250,7 +250,7 @@ def fit_judge(
                 f"{criterion}: of one kind of planted error only {detected:.0%} is found, however much they count"
             )
     check(JUDGE, values, str(path))
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=110)
     write_atomically(path, f"# Written by `harness fit-judge {name}`; fit it again rather than edit it.\n{text}")
     write_fitted(fitted_file(path), (row.case.question.text for row in people))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,7 +71,10 @@ def checked_spec(kind: type[M], **fields: object) -> M:
 
 
 def check_output(path: Path) -> None:
-    """Raises `UsageError` when there is a file where the folder should be."""
-    for folder in (path, *path.parents):
-        if folder.exists() and not folder.is_dir():
-            raise UsageError(f"--output_path {path}: {folder} is a file; name a folder")
+    """Raises `UsageError` when there is a file where the folder should be, or a folder that cannot be written to:
+    before anything is computed."""
+    there = next((folder for folder in (path, *path.parents) if folder.exists()), path)
+    if not there.is_dir():
+        raise UsageError(f"--output_path {path}: {there} is a file; name a folder")
+    if not os.access(there, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
+        raise UsageError(f"--output_path {path}: {there} cannot be written to; name another folder")

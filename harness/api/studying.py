@@ -23,7 +23,7 @@ from harness.errors import HarnessError, UsageError
 from harness.evaluation.folder import Run, read_run
 from harness.evaluation.host import host_facts
 from harness.evaluation.run import Context
-from harness.files import JsonObject, read_json
+from harness.files import JsonObject, make_folder, read_json
 from harness.planning.runs import RunSpec, prepare
 from harness.records import Arm
 
@@ -212,7 +212,7 @@ class _Study:
         if not prepared:
             return
         results = Path(self.options.results)
-        results.mkdir(parents=True, exist_ok=True)
+        make_folder(results)
         with self.session.open_store(self.options.store) as opened:
             context = Context(opened, results, self.session.progress, host_facts(self.options.command))
             outcomes = execute([run for _, run in prepared], context)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from harness.digests import digest_of_question
 from harness.errors import DataError
-from harness.files import write_atomically
+from harness.files import make_folder, write_atomically
 
 __all__ = ["fitted_file", "read_fitted", "write_fitted"]
 
@@ -27,7 +27,7 @@ def fitted_file(entry_file: Path) -> Path:
 def write_fitted(path: Path, questions: Iterable[str]) -> int:
     """Writes the list; returns how many different questions there are."""
     digests = sorted({digest_of_question(text) for text in questions})
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     write_atomically(path, _HEAD + "".join(f"{digest}\n" for digest in digests))
     return len(digests)
 
@@ -36,7 +36,10 @@ def read_fitted(path: Path) -> frozenset[str]:
     """The digests; none where there is no list. Raises `DataError` for a line that is not one."""
     if not path.is_file():
         return frozenset()
-    lines = [line for line in path.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
+    try:
+        lines = [line for line in path.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: cannot be read ({error}); fit the judge again") from error
     if wrong := next((line for line in lines if not re.fullmatch(r"[0-9a-f]{16}", line)), None):
         raise DataError(f"{path}: {wrong!r} is no digest of a question (16 hex digits); fit the judge again")
     return frozenset(lines)

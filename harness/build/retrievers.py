@@ -7,7 +7,7 @@ from typing import assert_never
 
 from harness.build.encoders import build_encoder
 from harness.build.resources import Resources
-from harness.cache import build_once
+from harness.cache import Derived
 from harness.entries.task import Bm25Entry, DenseEntry, HybridEntry, RankBm25Entry, RetrievalEntry, RetrieverEntry
 from harness.interfaces import Retriever, Source
 from harness.records import Arm
@@ -42,13 +42,11 @@ def _chunks(entry: RetrievalEntry, source: Source, resources: Resources) -> Chun
         "chunker": {"rule": "paragraph-sentence-word", "chars": chunker.chars, "overlap": chunker.overlap},
     }
 
-    def open_store() -> ChunkStore:
-        def build(folder: Path) -> None:
-            ChunkStore.build(folder, source.documents(), chunker)
+    def build(folder: Path) -> None:
+        ChunkStore.build(folder, source.documents(), chunker)
 
-        return ChunkStore(build_once(resources.cache, "chunks", identity, build))
-
-    return Chunks(identity, open_store)
+    files = Derived(resources.cache, "chunks", identity, build)
+    return Chunks(identity, lambda: ChunkStore(files.folder()), files.contents)
 
 
 def _ranker(entry: RetrieverEntry, chunks: Chunks, resources: Resources) -> Ranker:

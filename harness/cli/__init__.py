@@ -9,10 +9,13 @@ Exit codes: 0 success; 1 a check found something, or some requests failed; 2 som
 from __future__ import annotations
 
 import argparse
+import errno
+import os
 import shlex
 import sys
 from collections.abc import Sequence
 from contextlib import redirect_stdout
+from pathlib import Path
 from typing import TextIO, cast
 
 from harness import __version__
@@ -27,13 +30,14 @@ from harness.cli import (
     keeping,
     leaderboards,
     listing,
+    salvaging,
     scoring,
     showing,
     studying,
     validation,
     verifying,
 )
-from harness.errors import HarnessError
+from harness.errors import HarnessError, StorageError
 from harness.texts import PrintableStream, printable
 
 __all__ = ["main", "make_parser"]
@@ -54,7 +58,14 @@ _COMMANDS = (
     verifying,
     keeping,
     fetching,
+    salvaging,
 )
+
+_OF_THE_DISK = (
+    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ENOTDIR,
+    errno.EISDIR, errno.ENAMETOOLONG,
+)  # fmt: skip
+"""Errors of files that a user can put right, wherever they come from."""
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -85,14 +96,26 @@ def main(arguments: Sequence[str]) -> int:
     options.command_line = shlex.join(["harness", *arguments])
     try:
         with redirect_stdout(cast("TextIO", PrintableStream(sys.stdout))):
-            return int(options.run(options))
+            code = int(options.run(options))
+            sys.stdout.flush()  # here, where it can still be said that there is no room
+        return code
     except HarnessError as error:
-        for problem in error.problems:
-            print(printable(f"harness: {problem}"), file=sys.stderr)
-        return 2
+        return _report(error)
     except KeyboardInterrupt:
         print("harness: stopped; what was computed is stored, and the same command resumes", file=sys.stderr)
         return 130
     except BrokenPipeError:  # `harness list | head`
         sys.stderr.close()
         return 0
+    except OSError as error:
+        if error.errno not in _OF_THE_DISK:
+            raise  # a bug keeps its traceback
+        if error.filename is None:  # what could not be printed must not be tried again when Python ends
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return _report(StorageError.of(Path(error.filename or "standard output"), error))
+
+
+def _report(error: HarnessError) -> int:
+    for problem in error.problems:
+        print(printable(f"harness: {problem}"), file=sys.stderr)
+    return 2

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from harness.cli.common import Subparsers, add_include_path, names_of
 from harness.errors import UsageError
+from harness.files import make_folder, whole_file
 
 __all__ = ["add"]
 
@@ -54,9 +55,10 @@ def run(options: argparse.Namespace) -> int:
     for task in tasks:
         pack = build_hub_pack(task, resources)
         to = options.to / "data" / task.task
-        to.mkdir(parents=True, exist_ok=True)
+        make_folder(to)
         for name in ("corpus.jsonl", "qa.jsonl", "source.json"):
-            shutil.copyfile(pack / name, to / name)
+            with whole_file(to / name) as part:
+                shutil.copyfile(pack / name, part)
         print(f"{task.task}: {to}  (use: --task {task.task} --data {to})")
     for model in models:
         if not isinstance(model.entry, TransformersModelEntry):

@@ -114,7 +114,7 @@ def audit_judge(options: argparse.Namespace) -> int:
     from harness.api.session import check_output
     from harness.auditing.audit import Extent
     from harness.auditing.card import page
-    from harness.files import write_atomically, write_json
+    from harness.files import make_folder, write_atomically, write_json
 
     for name in _NUMBERS:
         if getattr(options, name) < 1:
@@ -142,7 +142,7 @@ def audit_judge(options: argparse.Namespace) -> int:
         include_path=options.include_path,
     )
     card |= {"command": _command(options)}
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     write_json(folder / f"{options.name}.json", card)
     write_atomically(folder / f"{options.name}.md", text := page(card))
     print(text)

@@ -32,7 +32,15 @@ from harness.evaluation.checks import (
 )
 from harness.evaluation.samples import Sample
 from harness.evaluation.seal import sealed
-from harness.files import JsonObject, json_lines, parse_json, safe_name, write_atomically, write_lines_atomically
+from harness.files import (
+    JsonObject,
+    json_lines,
+    make_folder,
+    parse_json,
+    safe_name,
+    write_atomically,
+    write_lines_atomically,
+)
 from harness.measures import SCALE
 from harness.records import Answer, Passage, Question, Score, StopReason, TaskPlan, fields_of
 from harness.shapes import check_shape, record_of
@@ -72,7 +80,7 @@ class RunDocuments:
 
 def write_run(folder: Path, run: RunDocuments) -> None:
     """Writes the folder; what was there under the same name is replaced file by file."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     stem = f"{run.plan.task}_{short(run.run_id)}"
     rows = (_ROW.encode(_sample_row(n, run.plan, sample)) + "\n" for n, sample in enumerate(run.samples))
     results = json.dumps(_results_document(run), ensure_ascii=False, indent=2, allow_nan=False)

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -53,7 +53,7 @@ _REASONS = 3  # reasons that a line names
 
 def keys_of_passages(retriever: Retriever, queries: Iterable[Query], top_k: int) -> list[str]:
     """The store's key of each query's passages."""
-    template = DigestTemplate({"retriever": retriever.identity, "top_k": top_k}, "query")
+    template = DigestTemplate({"format": 2, "retriever": retriever.identity, "top_k": top_k}, "query")
     return [template.digest(query=canonical(fields_of(query))) for query in queries]
 
 
@@ -111,16 +111,38 @@ def retrieve(
 
     def compute(batch: Sequence[str]) -> Iterator[tuple[str, Record]]:
         results = retriever.search([query_by_key[key] for key in batch], plan.top_k)
+        index = dict(retriever.index_digests)  # after the search: raises if the index was damaged meanwhile
         for key, passages in zip(batch, results, strict=True):
-            yield key, [fields_of(passage) for passage in passages]
+            yield key, {"passages": [fields_of(passage) for passage in passages], "index": index}
 
-    stored = complete(store, Stage("retrieve", "passages", keys, _fixed(_QUERIES), compute), progress)
+    stage = Stage("retrieve", "passages", keys, _fixed(_QUERIES), compute)
+    stored = _retrieved(store, complete(store, stage, progress))
+    if outdated := _of_another_index(stored, retriever.index_digests):
+        progress.note(f"the index was made anew and is another now: passages of {len(outdated)} questions do not count")
+        store.remove("passages", outdated)
+        stored = _retrieved(store, complete(store, stage, progress))
     texts: dict[str, str] = {}  # many questions share a passage: its text is in memory once
-    parsed = {}
-    for key, record in stored.items():
-        passages = parse(store, "passages", list[Passage], record)
-        parsed[key] = tuple(replace(each, text=texts.setdefault(each.text, each.text)) for each in passages)
-    return [parsed[key] for key in keys]
+    for record in stored.values():
+        record.passages = [replace(each, text=texts.setdefault(each.text, each.text)) for each in record.passages]
+    return [tuple(stored[key].passages) for key in keys]
+
+
+@dataclass(slots=True)
+class _Retrieved:
+    """Passages, and the digests of the index files that they come from."""
+
+    passages: list[Passage]
+    index: dict[str, str]
+
+
+def _retrieved(store: Store, stored: Mapping[str, Record]) -> dict[str, _Retrieved]:
+    return {key: parse(store, "passages", _Retrieved, record) for key, record in stored.items()}
+
+
+def _of_another_index(stored: Mapping[str, _Retrieved], index: Mapping[str, str]) -> list[str]:
+    """Keys of passages that come from files with other contents than those in the cache. Files that are not there do
+    not count against them: passages are stored only if their files were whole after the search."""
+    return [key for key, record in stored.items() if any(index.get(n, d) != d for n, d in record.index.items())]
 
 
 # ---- fit ------------------------------------------------------------------------------------------------------------

@@ -14,7 +14,6 @@ over in silence.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -23,12 +22,12 @@ from typing import TYPE_CHECKING
 
 from harness.digests import digest_of, digest_of_file, digest_of_lines, short
 from harness.entries.checkpoints import Presentation
-from harness.errors import HarnessError, UsageError
+from harness.errors import StorageError, UsageError, is_full_disk
 from harness.extras import require
-from harness.files import JsonObject, parse_json
+from harness.files import JsonObject, parse_json, sync, unique_part
 from harness.finetuning.examples import Examples
 from harness.finetuning.settings import TrainingSettings
-from harness.finetuning.training import Trained, is_full_disk
+from harness.finetuning.training import Trained
 from harness.interfaces import Identity
 
 if TYPE_CHECKING:
@@ -182,10 +181,9 @@ def write_checkpoint(
     sweep: Sequence[JsonObject],
     host: JsonObject,
 ) -> JsonObject:
-    """Writes the folder and returns its manifest; `sweep` is the grid that was tried, if any. Raises `HarnessError`
+    """Writes the folder and returns its manifest; `sweep` is the grid that was tried, if any. Raises `StorageError`
     when it cannot be written; then what was there before is there still."""
-    part = folder.with_name(f".{folder.name}.writing-{os.getpid()}")
-    shutil.rmtree(part, ignore_errors=True)
+    part = folder.with_name(f"{unique_part(folder).name}.writing")
     try:
         part.mkdir(parents=True)
         trained.model.save_pretrained(part, safe_serialization=True)
@@ -198,13 +196,14 @@ def write_checkpoint(
         _write_json(part / "trainer_state.json", trained.state)
         draw_loss(part / "loss.png", trained.history, f"{folder.name}, {recipe.task}")
         (part / "README.md").write_text(_card(folder.name, recipe, manifest), encoding="utf-8")
+        for path in (*part.iterdir(), part):
+            sync(path)
         _replace(folder, part)
     except Exception as error:
-        if not is_full_disk(error):
+        if not isinstance(error, OSError) and not is_full_disk(error):
             raise
-        raise HarnessError(
-            f"{folder}: cannot be written ({error}); what was there before is kept; make room and run the same command "
-            "again: the training resumes from its last step"
+        raise StorageError.of(
+            folder, error, "put that right and run the same command again: the training resumes from its last step"
         ) from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
@@ -213,7 +212,7 @@ def write_checkpoint(
 
 def _replace(folder: Path, part: Path) -> None:
     """`part` in the place of `folder`; if that fails, the old folder is put back."""
-    old = folder.with_name(f".{folder.name}.old-{os.getpid()}")
+    old = folder.with_name(f"{unique_part(folder).name}.old")
     if folder.exists():
         folder.rename(old)
     try:

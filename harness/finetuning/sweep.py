@@ -13,7 +13,7 @@ from pathlib import Path
 
 from harness.entries.checkpoints import Method
 from harness.errors import HarnessError, UsageError
-from harness.files import JsonObject, parse_json, write_atomically
+from harness.files import JsonObject, make_folder, parse_json, read_json, write_atomically
 from harness.finetuning.checkpoints import MANIFEST, work_dir_of
 from harness.finetuning.job import Job
 from harness.finetuning.pools import hold_out
@@ -77,7 +77,7 @@ def _try(job: Job, point: Point, grid: Sequence[Point]) -> JsonObject:
         raise UsageError(f"--max_length {settings.max_length}: not one held-out pair fits; raise it")
     record = _records_of(job) / f"{recipe.identity[:12]}.json"
     if record.is_file():
-        return dict(parse_json(record.read_text(encoding="utf-8")))
+        return read_json(record, "delete it and run the same command again")
     varied = [name for name in point.values if len({other.values[name] for other in grid}) > 1]
     varied_values = ", ".join(f"{name} {as_text(point.values[name])}" for name in varied)
     job.progress.note(f"{job.folder.name}: sweep {number}: {varied_values}, {len(validation)} pairs held out")
@@ -90,7 +90,7 @@ def _try(job: Job, point: Point, grid: Sequence[Point]) -> JsonObject:
         pass  # its losses stay None
     gc.collect()  # the next point loads the base again: not two at a time
     if is_main_process():
-        record.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(record.parent)
         write_atomically(record, json.dumps(row))
         shutil.rmtree(work_dir_of(job.folder, recipe.identity), ignore_errors=True)
     return row

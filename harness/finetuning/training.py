@@ -6,7 +6,6 @@ Under `accelerate launch` the Trainer spreads the batches over the processes its
 
 from __future__ import annotations
 
-import errno
 import json
 import math
 import os
@@ -15,9 +14,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.errors import HarnessError, near_names
+from harness.errors import HarnessError, StorageError, is_full_disk, near_names
 from harness.extras import require
-from harness.files import JsonObject, parse_json
+from harness.files import JsonObject, make_folder, parse_json
 from harness.finetuning.examples import Example
 from harness.finetuning.settings import TrainingSettings
 from harness.interfaces import Progress, Trainable
@@ -31,7 +30,6 @@ __all__ = [
     "Diverged",
     "Trained",
     "TrainingPlan",
-    "is_full_disk",
     "is_main_process",
     "process_count",
     "train",
@@ -86,7 +84,7 @@ def process_count() -> int:
 
 
 def train(model: Trainable, plan: TrainingPlan, progress: Progress) -> Trained:
-    """Trains a LoRA checkpoint. Raises `Diverged`, and `HarnessError` when the work directory cannot be written."""
+    """Trains a LoRA checkpoint. Raises `Diverged`, and `StorageError` when the work directory cannot be written."""
     transformers = require("torch", "accelerate", "transformers")
     encoded = [_encode(model, example) for example in plan.examples]
     validation = [_encode(model, example) for example in plan.validation]
@@ -94,6 +92,7 @@ def train(model: Trainable, plan: TrainingPlan, progress: Progress) -> Trained:
     lora = with_lora(model.load_base(), plan.settings, plan.quantized)
     steps = _steps(len(encoded), plan.settings)
     resumed = _last_whole(plan.work_dir)
+    make_folder(plan.work_dir)
     trainer = transformers.Trainer(
         model=lora,
         args=_arguments(plan, steps, on_cpu=str(lora.device) == "cpu"),
@@ -107,11 +106,12 @@ def train(model: Trainable, plan: TrainingPlan, progress: Progress) -> Trained:
     try:
         done = trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
     except Exception as error:
-        if not is_full_disk(error):
+        if not isinstance(error, OSError) and not is_full_disk(error):
             raise
-        raise HarnessError(
-            f"{plan.work_dir}: cannot be written ({error}); make room and run the same command again: the training "
-            "resumes from its last whole step"
+        raise StorageError.of(
+            plan.work_dir,
+            error,
+            "put that right and run the same command again: the training resumes from its last whole step",
         ) from error
     finally:
         progress.finish()
@@ -163,16 +163,6 @@ def _arguments(plan: TrainingPlan, steps: int, on_cpu: bool) -> TrainingArgument
         prediction_loss_only=True,
         **({"gradient_checkpointing": True} if settings.gradient_checkpointing else {}),
     )
-
-
-def is_full_disk(error: Exception) -> bool:
-    """Whether a file could not be written for want of room. safetensors and torch have errors of their own for that."""
-    text = str(error)
-    if isinstance(error, OSError):
-        return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-    if type(error).__name__ == "SafetensorError":
-        return any(f"os error {number}" in text for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
-    return isinstance(error, RuntimeError) and "PytorchStreamWriter" in text
 
 
 def _steps(examples: int, settings: TrainingSettings) -> int:

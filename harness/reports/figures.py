@@ -7,7 +7,6 @@ date in it: the same numbers give the same bytes. Colours are Okabe and Ito's, w
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from harness.entries.checkpoints import checkpoint_parts, trained_models
 from harness.entries.leaderboard import LeaderboardEntry
 from harness.errors import UsageError
 from harness.extras import require
+from harness.files import make_folder, whole_file
 from harness.measures import measure_of
 from harness.statistics import Bounds
 
@@ -378,9 +378,8 @@ def _canvas(height: float) -> Any:
 
 def _save(canvas: Any, path: Path) -> None:
     """The whole file or none of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}")
+    make_folder(path.parent)
     kind = path.suffix.removeprefix(".")
     metadata = {"Date": None, "Creator": None} if kind == "svg" else {"Software": None}
-    canvas.savefig(part, format=kind, metadata=metadata, **({"dpi": 200} if kind == "png" else {}))
-    part.replace(path)
+    with whole_file(path) as part:
+        canvas.savefig(part, format=kind, metadata=metadata, **({"dpi": 200} if kind == "png" else {}))

@@ -14,7 +14,7 @@ from harness.entries.checkpoints import trained_models
 from harness.entries.leaderboard import LeaderboardEntry
 from harness.errors import DataError
 from harness.evaluation.folder import read_run
-from harness.files import JsonObject, read_json, write_atomically
+from harness.files import JsonObject, make_folder, read_json, write_atomically
 
 __all__ = ["belongs_to", "collect", "stored_runs"]
 
@@ -48,7 +48,7 @@ def collect(results: Path, entry: LeaderboardEntry, tasks: Sequence[str], kept: 
         path = kept / f"{run.task}-{run.model}-{run.arm}-{short(run.run_id)}.json"
         if path.is_file() and _is_kept(path, run):
             continue
-        kept.mkdir(parents=True, exist_ok=True)
+        make_folder(kept)
         write_atomically(path, _one_line_a_measure(run.to_json()))
         changed += 1
     return changed

@@ -21,11 +21,18 @@ RetrieverSettings = Mapping[str, Any]
 
 
 class Chunks:
-    """The chunks of a corpus, cut when they are first needed. `identity` names the corpus and the cut."""
+    """The chunks of a corpus, cut when they are first needed. `identity` names the corpus and the cut; `contents` is
+    the digest of their files, by name."""
 
-    def __init__(self, identity: Identity, open_store: Callable[[], ChunkStore]) -> None:
+    def __init__(
+        self,
+        identity: Identity,
+        open_store: Callable[[], ChunkStore],
+        contents: Callable[[], Mapping[str, str]] = dict,
+    ) -> None:
         self.identity = dict(identity)
         self._open_store = open_store
+        self.contents = contents
 
     @cached_property
     def store(self) -> ChunkStore:
@@ -42,6 +49,10 @@ class Ranker(ABC):
     @property
     def identity(self) -> Identity:
         return {"chunks": self._chunks.identity, "retriever": self.settings}
+
+    @property
+    def index_digests(self) -> Mapping[str, str]:
+        return self._chunks.contents()
 
     @abstractmethod
     def rank(self, queries: Sequence[Query], top_k: int) -> list[list[tuple[int, float]]]:
@@ -85,6 +96,10 @@ class NoRetriever:
     @property
     def identity(self) -> Identity:
         return {"retriever": {"kind": "none"}}
+
+    @property
+    def index_digests(self) -> Mapping[str, str]:
+        return {}
 
     def search(self, queries: Sequence[Query], top_k: int) -> list[list[Passage]]:
         return [[] for _ in queries]

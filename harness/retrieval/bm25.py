@@ -8,14 +8,14 @@ that a query always gets `top_k` passages where the corpus has so many.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.cache import build_once
+from harness.cache import Derived
 from harness.errors import DataError
 from harness.records import Query
 from harness.retrieval.base import Chunks, Ranker, RetrieverSettings
@@ -50,25 +50,30 @@ class Bm25Retriever(_SparseRanker):
 
     def __init__(self, chunks: Chunks, settings: RetrieverSettings, cache: Path) -> None:
         super().__init__(chunks, settings)
-        self._cache = cache
+        self._files = Derived(cache, "indexes", {"format": 1, **self.identity}, self._build)
+
+    @property
+    def index_digests(self) -> Mapping[str, str]:
+        return {**super().index_digests, **self._files.contents()}
 
     @cached_property
     def _index(self) -> bm25s.BM25:
         import bm25s
 
-        def build(folder: Path) -> None:
-            index = bm25s.BM25(
-                method=self.settings["variant"],
-                k1=self.settings["k1"],
-                b=self.settings["b"],
-                delta=self.settings["delta"],
-                backend="numpy",
-            )
-            index.index(_tokens(self._chunks), show_progress=False)
-            index.save(folder, show_progress=False)
+        return bm25s.BM25.load(self._files.folder(), mmap=True, load_vocab=True)
 
-        folder = build_once(self._cache, "indexes", {"format": 1, **self.identity}, build)
-        return bm25s.BM25.load(folder, mmap=True, load_vocab=True)
+    def _build(self, folder: Path) -> None:
+        import bm25s
+
+        index = bm25s.BM25(
+            method=self.settings["variant"],
+            k1=self.settings["k1"],
+            b=self.settings["b"],
+            delta=self.settings["delta"],
+            backend="numpy",
+        )
+        index.index(_tokens(self._chunks), show_progress=False)
+        index.save(folder, show_progress=False)
 
     def _scores(self, tokens: list[str]) -> np.ndarray:
         known = [token for token in tokens if token in self._index.vocab_dict]

@@ -5,14 +5,14 @@ documents (`scope: document`) needs their vectors alone, which are kept document
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.cache import build_once
+from harness.cache import Derived, build_once
 from harness.errors import DataError
 from harness.extras import require
 from harness.interfaces import Encoder, Progress
@@ -62,6 +62,11 @@ class DenseRetriever(Ranker):
     ) -> None:
         super().__init__(chunks, settings)
         self._cache, self._open_encoder, self._progress = cache, open_encoder, progress
+        self._files = Derived(cache, "indexes", {"format": 1, **self.identity}, self._build)
+
+    @property
+    def index_digests(self) -> Mapping[str, str]:
+        return {**super().index_digests, **self._files.contents()}
 
     @cached_property
     def _encoder(self) -> Encoder:
@@ -70,8 +75,8 @@ class DenseRetriever(Ranker):
     @cached_property
     def _index(self) -> Index:
         faiss = require("faiss")
-        folder = build_once(self._cache, "indexes", {"format": 1, **self.identity}, self._build)
-        index: Index = faiss.read_index(str(folder / "index.faiss"), faiss.IO_FLAG_MMAP | faiss.IO_FLAG_READ_ONLY)
+        file = self._files.folder() / "index.faiss"
+        index: Index = faiss.read_index(str(file), faiss.IO_FLAG_MMAP | faiss.IO_FLAG_READ_ONLY)
         return index
 
     def _build(self, folder: Path) -> None:

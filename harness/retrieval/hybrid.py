@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from harness.records import Query
 from harness.retrieval.base import Chunks, Ranker, RetrieverSettings
@@ -17,6 +17,10 @@ class HybridRetriever(Ranker):
     def __init__(self, chunks: Chunks, settings: RetrieverSettings, parts: Sequence[Ranker]) -> None:
         super().__init__(chunks, {**settings, "parts": [part.settings for part in parts]})
         self._parts = parts
+
+    @property
+    def index_digests(self) -> Mapping[str, str]:
+        return {name: digest for part in self._parts for name, digest in part.index_digests.items()}
 
     def rank(self, queries: Sequence[Query], top_k: int) -> list[list[tuple[int, float]]]:
         depth = max(self.settings["depth"], top_k)

@@ -3,7 +3,8 @@
 A record is `(kind, key) -> JSON`. What is in a key is decided where the record is made (`evaluation/stages.py`,
 `scoring.py`) and written down in `docs/architecture.md`. The first record under a key stays: a later one is the same
 thing computed again. WAL with one writer at a time; a batch of records is one transaction, so a killed run leaves whole
-batches. Each record carries the environment that computed it, and each run is on record with what it needs.
+batches. Each record carries the environment that computed it, and each run is on record with what it needs. Each value
+ends with a seal; a store that is damaged is refused and not written to.
 """
 
 from __future__ import annotations
@@ -14,26 +15,27 @@ import zlib
 from array import array
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, NamedTuple
 
 from harness.digests import canonical
-from harness.errors import HarnessError, one_line
-from harness.files import parse_json
+from harness.errors import StoreError, one_line
+from harness.store.faults import damaged, explained
+from harness.store.seals import opened, sealed
 
-__all__ = ["Environment", "Kind", "Needs", "Store", "Usage", "unknown_environment"]
+__all__ = ["KINDS", "UNKNOWN", "Environment", "Kind", "Needs", "Store", "Usage", "unknown_environment"]
 
 Kind = Literal["passages", "prompts", "answers", "scores", "plans"]
-_KINDS: tuple[Kind, ...] = ("passages", "prompts", "answers", "scores", "plans")
+KINDS: tuple[Kind, ...] = ("passages", "prompts", "answers", "scores", "plans")
 _STORED: tuple[Kind, ...] = ("passages", "prompts", "answers", "scores")
 """Kinds that are large; a plan is a number, and stays."""
 _FORMAT = 3
-"""2: scores were called verdicts before. 3: records have an environment, and runs are on record. A store of an older
+"""2: scores were called verdicts before. 3: records have an environment and a seal, and runs are on record. A store of an older
 format is migrated in place when it is opened."""
 _SLICE = 500  # keys a query; SQLite's limit of variables is higher everywhere
-_UNKNOWN = 0  # id of the environment of records that were stored before it was recorded
+UNKNOWN = 0  # id of the environment of records that were stored before it was recorded
 
 Environment = Mapping[str, Any]
 """What computed a record: versions, platform, processor, device (`evaluation/host.py`)."""
@@ -65,20 +67,31 @@ class Store:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = sqlite3.connect(path, timeout=60, isolation_level=None)
+        except (sqlite3.Error, OSError) as error:
+            raise explained(path, error) from error
+        try:
             self._connection.execute("PRAGMA journal_mode=WAL")
             self._connection.execute("PRAGMA synchronous=NORMAL")
             self._prepare()
-        except (sqlite3.DatabaseError, OSError) as error:
-            raise HarnessError(f"{path}: cannot be used as a store ({error}); move it away, or pass --store") from error
+        except sqlite3.Error as error:
+            self.close()
+            raise explained(path, error) from error
+        except StoreError:
+            self.close()
+            raise
 
     def _prepare(self) -> None:
         (version,) = self._connection.execute("PRAGMA user_version").fetchone()
-        if version not in (0, 1, 2, _FORMAT):
-            raise HarnessError(
-                f"{self.path}: written by another version of the harness (format {version}); pass --store"
-            )
+        if version not in range(_FORMAT + 1):
+            raise StoreError(f"{self.path}: written by another version of the harness (format {version}); pass --store")
         if version != _FORMAT:
             self._migrate()
+            return
+        tables = {name for (name,) in self._connection.execute("SELECT name FROM sqlite_master")}
+        if missing := [name for name in (*KINDS, "environments", "runs") if name not in tables]:
+            raise damaged(self.path, f"it has no table {missing[0]}")
+        # written although it is so already: a store that cannot be written to is found before anything is computed
+        self._connection.execute(f"PRAGMA user_version={_FORMAT}")
 
     def _migrate(self) -> None:
         """To the format of today, from none on. Two processes may open a store at once: whoever comes second finds it
@@ -89,13 +102,13 @@ class Store:
         if version == 1:
             execute("ALTER TABLE verdicts RENAME TO scores")
         if version in (1, 2):
-            for kind in _KINDS:
-                execute(f"ALTER TABLE {kind} ADD COLUMN environment INTEGER NOT NULL DEFAULT {_UNKNOWN}")
+            for kind in KINDS:
+                execute(f"ALTER TABLE {kind} ADD COLUMN environment INTEGER NOT NULL DEFAULT {UNKNOWN}")
         if version != _FORMAT:
-            for kind in _KINDS:
+            for kind in KINDS:
                 execute(
                     f"CREATE TABLE IF NOT EXISTS {kind} (key TEXT PRIMARY KEY, value TEXT NOT NULL, "
-                    f"environment INTEGER NOT NULL DEFAULT {_UNKNOWN})"
+                    f"environment INTEGER NOT NULL DEFAULT {UNKNOWN})"
                 )
             execute("CREATE TABLE IF NOT EXISTS environments (id INTEGER PRIMARY KEY, value TEXT NOT NULL UNIQUE)")
             execute("CREATE TABLE IF NOT EXISTS runs (id TEXT PRIMARY KEY, needs BLOB NOT NULL)")
@@ -103,49 +116,72 @@ class Store:
         execute("COMMIT")
 
     def get(self, kind: Kind, keys: Iterable[str]) -> dict[str, Any]:
-        """The records that are there, by key."""
+        """The records that are there, by key. Raises `StoreError` for a damaged one."""
         distinct: Sequence[str] = list(dict.fromkeys(keys))
         if self._noted is not None:
             self._noted.setdefault(kind, array("Q")).extend(map(_bits, distinct))
         records: dict[str, Any] = {}
-        for first in range(0, len(distinct), _SLICE):
-            part = distinct[first : first + _SLICE]
-            slots = ",".join("?" * len(part))
-            rows = self._connection.execute(f"SELECT key, value FROM {kind} WHERE key IN ({slots})", part)
-            for key, value in rows:
-                try:
-                    records[key] = parse_json(value)
-                except (ValueError, TypeError) as error:  # TypeError: a value that is not text
-                    raise self.damaged(kind, error) from error
+        try:
+            for first in range(0, len(distinct), _SLICE):
+                part = distinct[first : first + _SLICE]
+                slots = ",".join("?" * len(part))
+                rows = self._connection.execute(f"SELECT key, value FROM {kind} WHERE key IN ({slots})", part)
+                records.update((key, opened(key, value)) for key, value in rows)
+        except sqlite3.Error as error:
+            raise explained(self.path, error) from error
+        except ValueError as error:
+            raise damaged(self.path, f"in the table {kind}, {one_line(error, 200)}") from error
         return records
 
-    def damaged(self, kind: Kind, reason: object) -> HarnessError:
+    def damaged(self, kind: Kind, reason: object) -> StoreError:
         """For a record that is not what its kind is."""
-        return HarnessError(
-            f"{self.path}: a record of {kind} is damaged ({one_line(reason, 200)}); move the store away, or pass "
-            "--store, and what is missing is computed again"
-        )
+        return damaged(self.path, f"a record of {kind}: {one_line(reason, 200)}")
 
     def put(self, kind: Kind, records: Mapping[str, object]) -> None:
-        """Adds records in one transaction."""
-        rows = [(key, json.dumps(value, ensure_ascii=False, allow_nan=False)) for key, value in records.items()]
+        """Adds records in one transaction. Raises `StoreError` when they cannot be stored."""
+        rows = [(key, sealed(key, value)) for key, value in records.items()]
         environment = canonical(self._environment())
-        self._connection.execute("BEGIN IMMEDIATE")
         try:
-            number = self._number_of(environment)
-            self._connection.executemany(
-                f"INSERT OR IGNORE INTO {kind} VALUES (?, ?, ?)", [(*row, number) for row in rows]
-            )
+            with self._transaction():
+                number = self._number_of(environment)
+                self._connection.executemany(
+                    f"INSERT OR IGNORE INTO {kind} VALUES (?, ?, ?)", [(*row, number) for row in rows]
+                )
         except BaseException:
-            self._connection.execute("ROLLBACK")
-            self._environment_ids.clear()
+            self._environment_ids.clear()  # their rows are rolled back with the records
             raise
-        self._connection.execute("COMMIT")
+
+    def remove(self, kind: Kind, keys: Iterable[str]) -> None:
+        """Takes records out that do not count any more, in one transaction."""
+        with self._transaction():
+            self._connection.executemany(f"DELETE FROM {kind} WHERE key = ?", [(key,) for key in keys])
+
+    def copy(self, table: str, rows: Iterable[tuple[object, ...]]) -> int:
+        """Adds rows of another store as they are; returns how many."""
+        count = 0
+        with self._transaction():
+            for row in rows:
+                slots = ",".join("?" * len(row))
+                count += self._connection.execute(f"INSERT OR IGNORE INTO {table} VALUES ({slots})", row).rowcount
+        return count
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            yield
+            self._connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise explained(self.path, error) from error
+        finally:
+            if self._connection.in_transaction:
+                with suppress(sqlite3.Error):
+                    self._connection.execute("ROLLBACK")
 
     def _number_of(self, environment: str) -> int:
         """The environment's id in this store, within a transaction."""
         if environment == "{}":
-            return _UNKNOWN
+            return UNKNOWN
         if environment not in self._environment_ids:
             self._connection.execute("INSERT OR IGNORE INTO environments (value) VALUES (?)", (environment,))
             query = "SELECT id FROM environments WHERE value = ?"
@@ -188,7 +224,8 @@ class Store:
             for kind, bits in each.items():
                 together.setdefault(kind, set()).update(bits)
         packed = zlib.compress(json.dumps({kind: sorted(bits) for kind, bits in together.items()}).encode())
-        self._connection.execute("INSERT OR REPLACE INTO runs VALUES (?, ?)", (run_id, packed))
+        with self._transaction():
+            self._connection.execute("INSERT OR REPLACE INTO runs VALUES (?, ?)", (run_id, packed))
 
     def usage(self, present: Collection[str]) -> Usage:
         """What runs need of the records; `present` are the ids of the runs that are still there."""
@@ -209,8 +246,7 @@ class Store:
         """Deletes the records that were needed by runs which are gone, and by none that is there; then gives the space
         back to the disk."""
         needed, gone, on_record = self._needs(present)
-        self._connection.execute("BEGIN IMMEDIATE")
-        try:
+        with self._transaction():
             for kind in _STORED:
                 keys = [(key,) for (key,) in self._connection.execute(f"SELECT key FROM {kind}")]
                 loose = gone[kind] - needed[kind]
@@ -219,23 +255,19 @@ class Store:
                 )
             absent = [(run,) for run in on_record - set(present)]
             self._connection.executemany("DELETE FROM runs WHERE id = ?", absent)
-        except BaseException:
-            self._connection.execute("ROLLBACK")
-            raise
-        self._connection.execute("COMMIT")
         try:
             self._connection.execute("VACUUM")
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         except sqlite3.OperationalError as error:
-            raise HarnessError(
+            raise StoreError(
                 f"{self.path}: the records are deleted, but the file is as large as before ({error}); repeat the "
                 "command when no other process uses the store"
             ) from error
 
     def _needs(self, present: Collection[str]) -> tuple[dict[Kind, set[int]], dict[Kind, set[int]], set[str]]:
         """(needed by runs that are there, by others, the runs on record)."""
-        needed: dict[Kind, set[int]] = {kind: set() for kind in _KINDS}
-        gone: dict[Kind, set[int]] = {kind: set() for kind in _KINDS}
+        needed: dict[Kind, set[int]] = {kind: set() for kind in KINDS}
+        gone: dict[Kind, set[int]] = {kind: set() for kind in KINDS}
         on_record = set()
         for run_id, packed in self._connection.execute("SELECT id, needs FROM runs"):
             on_record.add(run_id)
