@@ -189,8 +189,9 @@ class Repository:
 
     def _reference_of_client(self) -> Path:
         """The file where the client notes which commit a moving revision was."""
-        constants, layout = require("huggingface_hub.constants"), require("huggingface_hub.file_download")
-        folder = layout.repo_folder_name(repo_id=self.name, repo_type=self.kind)
+        constants: Any = require("huggingface_hub.constants")
+        layout: Any = require("huggingface_hub.file_download")
+        folder: str = layout.repo_folder_name(repo_id=self.name, repo_type=self.kind)
         return Path(constants.HF_HUB_CACHE) / folder / "refs" / self.revision
 
     def _from_client_cache(self, ask: JsonObject, refused: HubError) -> Snapshot:

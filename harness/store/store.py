@@ -32,8 +32,8 @@ KINDS: tuple[Kind, ...] = ("passages", "prompts", "answers", "scores", "plans")
 _STORED: tuple[Kind, ...] = ("passages", "prompts", "answers", "scores")
 """Kinds that are large; a plan is a number, and stays."""
 _FORMAT = 3
-"""2: scores were called verdicts before. 3: records have an environment and a seal, and runs are on record. A store of an older
-format is migrated in place when it is opened."""
+"""2: scores were called verdicts before. 3: records have an environment and a seal, and runs are on record. A store of
+an older format is migrated in place when it is opened."""
 _SLICE = 500  # keys a query; SQLite's limit of variables is higher everywhere
 UNKNOWN = 0  # id of the environment of records that were stored before it was recorded
 
