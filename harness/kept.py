@@ -19,7 +19,7 @@ from typing import (
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 from typing_extensions import TypedDict
 
-from harness.errors import DataError, near_names
+from harness.errors import DataError, near_names, one_line
 from harness.files import JsonObject, read_json
 
 __all__ = ["CARD", "MANIFEST", "RESULTS", "SAMPLE", "STRICT", "TRAINING", "problems_of_file", "read_training"]
@@ -49,7 +49,7 @@ def read_training(path: Path) -> JsonObject:
     remedy = "train it again with --overwrite, or delete the file if the checkpoint is from elsewhere"
     record = read_json(path, remedy)
     if problems := problems_of_file(TRAINING, record):
-        raise DataError.of([f"{path}: {problem}; {remedy}" for problem in problems])
+        raise DataError.of([f"{path}: {one_line(problem, 300)}; {remedy}" for problem in problems])
     return record
 
 
@@ -136,6 +136,7 @@ class _Harness(TypedDict):
     criteria: list[str]
     judge_is_broken: bool
     unscored: JsonObject
+    failures: NotRequired[dict[str, int]]
     model_id: str
     source: NotRequired[JsonObject]
     trivial: NotRequired[dict[str, dict[str, float | int]]]

@@ -365,6 +365,7 @@ def read_pack(folder: Path, rng: random.Random) -> object:
 
 
 def prepare_lora(folder: Path) -> None:
+    from harness.digests import digest_of_file
     from tests.tiny import make_lora, make_model
 
     make_model(folder / "base")
@@ -373,8 +374,10 @@ def prepare_lora(folder: Path) -> None:
         if (folder / "base" / path).is_file():
             shutil.copy(folder / "base" / path, folder / "lora" / path)
     record = {
-        "pairs": 8, "base": {"label": "b", "quantization": "none"}, "settings": {"lora_alpha": 8, "lora_r": 4},
-        "tokenizer": {"bos": "<s>"}, "prompt_start_ids": [1, 5], "samples": 8, "method": "lora", "seed": 0,
+        "format": 1, "identity": "i", "weights": digest_of_file(folder / "lora/adapter_model.safetensors"), "task": "t",
+        "model": "base", "method": "lora", "prompt_format": "qa", "seed": 0,
+        "pairs": {"examples": 8, "ids": ["q1"], "digest": "d"}, "base": {"label": "b", "quantization": "none"},
+        "settings": {"lora_alpha": 8, "lora_r": 4}, "tokenizer": {"bos": "<s>"}, "prompt_start_ids": [1, 5],
     }  # fmt: skip
     (folder / "lora/training.json").write_text(json.dumps(record))
 
@@ -434,12 +437,13 @@ def change_store(folder: Path, rng: random.Random) -> None:
     table = rng.choice(TABLES)
     rows = connection.execute(f"SELECT key, value FROM {table} ORDER BY key").fetchall()
     for key, value in rng.sample(rows, min(len(rows), rng.choice([1, 2]))):
-        content = value.encode()
+        text, _, seal = value.partition("\n")
+        content = text.encode()
         changed: Any = (
             as_json(mutated(json.loads(content), rng), rng) if rng.random() < 0.75 else mutated_bytes(content, rng)
         )
-        with contextlib.suppress(UnicodeDecodeError):
-            changed = changed.decode()
+        with contextlib.suppress(UnicodeDecodeError):  # mostly without a seal, so that what reads the value is tried
+            changed = changed.decode() + (f"\n{seal}" if rng.random() < 0.2 else "")
         connection.execute(f"UPDATE {table} SET value = ? WHERE key = ?", (changed, key))
     connection.commit()
     connection.close()

@@ -603,7 +603,7 @@ def test_a_terminal_obeys_nothing_of_an_entry(harness: Harness, entries: Path, t
     write_entries(entries, models__loud=loud + "metadata: {version: 1}\n")
     listed = harness("list", "models", "--include_path", str(entries))
     assert listed.code == 0
-    assert "red \\u001b[31m" in listed.out
+    assert "loud" in listed.out
     assert not set(listed.out) & {"\x1b", "\u202e"}
     unknown = harness("show", "x\x1b]0;owned\x07", "--include_path", str(entries))
     assert unknown.code == 2

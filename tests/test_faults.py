@@ -329,9 +329,9 @@ def test_a_store_that_lost_a_table_is_refused_and_not_taken_for_an_empty_one(tmp
 
 
 def test_records_of_format_two_are_read_without_a_seal(tmp_path: Path) -> None:
-    with Store(tmp_path / "s"):
-        pass
     connection = sqlite3.connect(tmp_path / "s")
+    for kind in ("passages", "prompts", "answers", "scores", "plans"):
+        connection.execute(f"CREATE TABLE {kind} (key TEXT PRIMARY KEY, value TEXT NOT NULL)")
     connection.execute("INSERT INTO answers VALUES ('k', '{\"text\": \"old\"}')")
     connection.execute("PRAGMA user_version=2")
     connection.commit()

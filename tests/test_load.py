@@ -84,7 +84,7 @@ def test_what_earlier_versions_stored_is_found() -> None:
     query = Query("what?", ("d1",), ("d1",), (Span("d1", 2, 4),))
     item = JudgeItem("", QUESTION, "A", 'It\'s "A" – naïve\n', PASSAGES, "accuracy", 0)
     assert keys_of_passages(Bm25Like(), [query], 5) == [
-        "dcf021eadfb3080fdea042ca10a7a6b01072158f23b4331daca0ba23c2690162"
+        "1e4d3924487c5fcd6548e1b7657ef15dfe2333fc7f5c0734ae7dd5f5e3343987"
     ]
     assert keys_of_prompts(PLAN, adapter, [QUESTION], [PASSAGES]) == [
         "0369fde4c741c36c788de1ad00975307b63a0f94d3331d37f65acbecd7058299"

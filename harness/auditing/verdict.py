@@ -19,7 +19,7 @@ __all__ = ["SHORT_NUMBERS", "verdict"]
 SHORT_NUMBERS = "short numbers"
 Sign = Literal["≥", "≤", ">"]
 _HOLDS = {"≥": operator.ge, "≤": operator.le, ">": operator.gt}
-_NO_PACKS = "no data packs were given (`--packs`)"
+_NO_PACKS = "no data packs were given (--packs)"
 
 
 class _Thresholds:
@@ -86,7 +86,7 @@ def _people(found: _Thresholds, people: JsonObject, required: JsonObject, needed
                 found.add(figure, value, "≥", required[limit], name)
                 found.above_free(figure, name, row["above"])
     if needed and not any(people[shape] for shape in ("binary", "pairwise", "counts")):
-        found.lack("agreement with people", "no human judgements were given (`--data`)")
+        found.lack("agreement with people", "no human judgements were given (--data)")
 
 
 def _hard(found: _Thresholds, hard: JsonObject, required: JsonObject, needed: bool) -> None:

@@ -4,20 +4,17 @@ from. Each function gives a line for everything that is wrong, without the file'
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
-
-from pydantic import TypeAdapter, ValidationError
 
 from harness.evaluation.aggregates import Aggregate
 from harness.files import JsonObject
 from harness.kept import MANIFEST, RESULTS, SAMPLE, problems_of_file
 from harness.measures import SCALE, measure_of
 from harness.records import TaskPlan
-from harness.shapes import check_shape
+from harness.shapes import check_shape, record_of
 from harness.statistics import Bounds, mean
 
 __all__ = [
@@ -31,8 +28,6 @@ __all__ = [
 
 _PARTS = ("", "_stderr", "_ci95", "_n")
 """What results have of each measure, in lm-eval's way: `f1,none`, `f1_stderr,none`, …"""
-_PLAN: TypeAdapter[TaskPlan] = TypeAdapter(TaskPlan)
-
 
 _COMPARED: dict[str, Any] = {
     "identities": {"source": {"corpus": Any, "questions": Any}},
@@ -67,9 +62,9 @@ def _problems_of_plan(plan: JsonObject) -> list[str]:
     if problems:
         return sorted(problems)
     try:
-        _PLAN.validate_json(json.dumps(plan), strict=True)
-    except ValidationError as error:
-        return [f"plan.{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]
+        record_of(TaskPlan, plan, "plan")
+    except ValueError as error:
+        return [str(error)]
     return []
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.digests import digest_of_lines, short
-from harness.errors import DataError
+from harness.errors import DataError, one_line
 from harness.evaluation.aggregates import Aggregate
 from harness.evaluation.checks import (
     current_name,
@@ -352,7 +352,7 @@ def _refuse(path: Path, problems: Sequence[str]) -> None:
     """Raises `DataError` with a line for each problem of a file, if there is one."""
     if problems:
         why = "the folder is not a whole run folder of this version; run its command again, or delete it"
-        raise DataError.of([f"{path}: {problem}; {why}" for problem in problems])
+        raise DataError.of([f"{path}: {one_line(problem, 300)}; {why}" for problem in problems])
 
 
 def _not_whole(folder: Path, error: Exception, where: str = "") -> DataError:

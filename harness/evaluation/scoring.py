@@ -185,10 +185,6 @@ def _single(
 
     stored = complete(store, Stage("judge", "scores", order, measure, compute, failures=failures), progress)
     scores: dict[str, Score] = {key: parse(store, "scores", Score, _renamed(each)) for key, each in stored.items()}
-    low, high = judge.scale
-    for key, score in scores.items():
-        if score.criterion != items[key].criterion or not low <= (low if score.value is None else score.value) <= high:
-            raise store.damaged("scores", f"{score.value!r} for {score.criterion}, on a scale from {low} to {high}")
     scores |= _of_this_window(judge, items, scores, store, progress)
     return scores | {
         key: Score(key, items[key].criterion, items[key].repeat, None, f"the judge gave no score: {why}", failed=True)
