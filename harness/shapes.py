@@ -31,7 +31,7 @@ def record_of(kind: type[T], value: object, place: str = "") -> T:
     `ValueError`, which names the key."""
     if not isinstance(value, dict):
         raise ValueError(f"{place or 'it'} is {_shown(value)}, not an object")
-    known = _fields(kind)
+    known = _fields(kind)  # type: ignore[arg-type]  # a class can be a key
     if unknown := [key for key in value if key not in known]:
         raise ValueError(f"{_joined(place, unknown[0])} is not known")
     if missing := [name for name, (_, needed, _) in known.items() if needed and name not in value]:
