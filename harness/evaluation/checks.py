@@ -29,7 +29,13 @@ _COMPARED: dict[str, Any] = {
     "commit": str | None,
     "versions": dict[str, str],
 }
-_MANIFEST_LATER = {"training": _PLAIN, "leakage": dict[str, list[str]] | None, "deviations": list[str]}
+_MANIFEST_LATER: dict[str, Any] = {
+    "training": _PLAIN,
+    "usage": _PLAIN,
+    "leakage": dict[str, list[str]] | None,
+    "deviations": list[str],
+    "majority_answer": str | None,
+}
 _OURS: dict[str, Any] = {
     "run_id": str,
     "judge": str,

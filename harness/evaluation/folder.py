@@ -21,12 +21,12 @@ from pathlib import Path
 from typing import Any
 
 from harness.digests import digest_of_lines, short
-from harness.errors import DataError
+from harness.errors import DataError, one_line
 from harness.evaluation.aggregates import Aggregate
 from harness.evaluation.checks import check_rows, check_shapes
 from harness.evaluation.samples import Sample
 from harness.files import JsonObject, json_lines, parse_json, safe_name, write_atomically
-from harness.measures import SCALE
+from harness.measures import ANSWER_METRICS, SCALE
 from harness.records import Answer, Passage, Question, Score, StopReason, TaskPlan
 from harness.shapes import check_shape, record_of
 from harness.statistics import Bounds, Interval
@@ -319,11 +319,14 @@ def read_run(folder: Path) -> Run:
 
 def _not_whole(folder: Path, error: Exception, where: str = "") -> DataError:
     reason = f"{where}{type(error).__name__}: {error}" if str(error) else "a file is missing"
-    return DataError(f"{folder}: is not a whole run folder of this version ({reason}); {_MISSING}")
+    return DataError(f"{folder}: is not a whole run folder of this version ({one_line(reason)}); {_MISSING}")
 
 
 def _plan_of(fields: JsonObject) -> TaskPlan:
-    return record_of(TaskPlan, fields, "plan")
+    plan = record_of(TaskPlan, fields, "plan")
+    if unknown := [name for name in plan.metrics if name not in ANSWER_METRICS]:
+        raise ValueError(f"plan.metrics has {unknown[0]!r}, which is no metric")
+    return plan
 
 
 def _current(name: str) -> str:
