@@ -83,7 +83,7 @@ def _verdict(result: JsonObject) -> str:
         parts.append("By its entry it is for short references alone.")
     if result["unmeasured"]:
         lines = [
-            f"- {escaped(each['what'])}: {escaped(each['why'])}"
+            f"- {prose(plain(each['what']))}: {prose(plain(each['why']))}"
             + ("; it cannot pass without" if each["needed"] else "")
             for each in result["unmeasured"]
         ]

@@ -12,7 +12,7 @@ from typing import Any
 from harness.evaluation.aggregates import Aggregate
 from harness.files import JsonObject
 from harness.kept import MANIFEST, RESULTS, SAMPLE, problems_of_file
-from harness.measures import SCALE, measure_of
+from harness.measures import ANSWER_METRICS, SCALE, measure_of
 from harness.records import TaskPlan
 from harness.shapes import check_shape, record_of
 from harness.statistics import Bounds, mean
@@ -62,10 +62,10 @@ def _problems_of_plan(plan: JsonObject) -> list[str]:
     if problems:
         return sorted(problems)
     try:
-        record_of(TaskPlan, plan, "plan")
+        read = record_of(TaskPlan, plan, "plan")
     except ValueError as error:
         return [str(error)]
-    return []
+    return [f"plan.metrics: {name!r} is no metric" for name in read.metrics if name not in ANSWER_METRICS]
 
 
 def problems_of_results(results: object, task: str) -> list[str]:

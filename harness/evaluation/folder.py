@@ -357,7 +357,7 @@ def _refuse(path: Path, problems: Sequence[str]) -> None:
 
 def _not_whole(folder: Path, error: Exception, where: str = "") -> DataError:
     reason = f"{where}{type(error).__name__}: {error}" if str(error) else "a file is missing"
-    return DataError(f"{folder}: is not a whole run folder of this version ({reason}); {_MISSING}")
+    return DataError(f"{folder}: is not a whole run folder of this version ({one_line(reason)}); {_MISSING}")
 
 
 def _plan_of(fields: JsonObject) -> TaskPlan:

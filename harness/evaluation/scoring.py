@@ -185,6 +185,9 @@ def _single(
 
     stored = complete(store, Stage("judge", "scores", order, measure, compute, failures=failures), progress)
     scores: dict[str, Score] = {key: parse(store, "scores", Score, _renamed(each)) for key, each in stored.items()}
+    for key, score in scores.items():
+        if score.criterion != items[key].criterion:
+            raise store.damaged("scores", f"it is of {score.criterion}, not of {items[key].criterion}")
     scores |= _of_this_window(judge, items, scores, store, progress)
     return scores | {
         key: Score(key, items[key].criterion, items[key].repeat, None, f"the judge gave no score: {why}", failed=True)

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from harness.comparison.stored import StoredRun
 from harness.files import JsonObject
-from harness.tables import escaped
+from harness.tables import escaped, plain, prose
 
 __all__ = ["FAILS", "OUTSIDE", "Checks", "Scored"]
 
@@ -102,13 +102,15 @@ class Checks:
         if verdict["passed"]:
             note += f"passes {link}."
             if verdict["unmeasured"]:
-                note += f" Not measured there: {escaped(', '.join(each['what'] for each in verdict['unmeasured']))}."
+                note += (
+                    f" Not measured there: {prose(plain(', '.join(each['what'] for each in verdict['unmeasured'])))}."
+                )
             if verdict["blind_to"]:
                 note += f" By its entry it does not see planted errors of the kind {', '.join(verdict['blind_to'])}."
         else:
             failed = [threshold["what"] for threshold in verdict["thresholds"] if not threshold["passed"]]
             failed += [f"{each['what']}: not measured" for each in verdict["unmeasured"] if each["needed"]]
-            note += f"**fails** {link} ({escaped('; '.join(failed))}): {distrusted} are not to be trusted."
+            note += f"**fails** {link} ({prose(plain('; '.join(failed)))}): {distrusted} are not to be trusted."
         if any(run.judge_id != card["judge_id"] for run in scored):
             note += " The card is of another version of the judge than gave some of these scores."
         if others := sorted({run.judge_repeats for run in scored if run.judge_repeats not in (None, repeats)}):
