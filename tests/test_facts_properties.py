@@ -4,24 +4,25 @@ said does. The questions come from the task, and only their kinds and fact recor
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from harness.build.resources import Resources
-from harness.build.sources import build_source
 from harness.entries.catalog import Catalog
 from harness.judging.facts import true_scores
 from harness.judging.numerals import plain
 from harness.judging.values import mentions
 from harness.records import Fact, Question
-from tests.conftest import Silent
+from harness.sources.world.source import SyntheticWorld
 from tests.hard_facts import MATTER
 
-RESOURCES = Resources(Path("unused"), Silent())
-QUESTIONS = list(build_source(Catalog().task("telecom"), None, RESOURCES).questions("evaluation"))
+ENTRY = Catalog().task("telecom")
+WORLD = ENTRY.world
+assert WORLD is not None
+QUESTIONS = SyntheticWorld(WORLD.kind, WORLD.documents, WORLD.questions, ENTRY.finetune.pool, WORLD.seed).questions(
+    "evaluation"
+)
 ANSWERABLE = [question for question in QUESTIONS if question.answerable]
 UNANSWERABLE = [question for question in QUESTIONS if not question.answerable]
 FACTS = sorted({fact for question in ANSWERABLE for fact in question.facts}, key=lambda fact: fact.id)
