@@ -106,7 +106,7 @@ def check_rows(rows: Sequence[JsonObject], scores: Mapping[str, Aggregate], expe
     if len({row["question_id"] for row in rows}) < len(rows):
         raise ValueError("a question has several samples")
     for number, row in enumerate(rows, start=1):
-        for name in row["metrics"]:
+        for name in dict.fromkeys([*row["metrics"], *scores]):
             _check_value(number, name, row.get(name), scale)
         for score in row["scores"]:
             _check_value(number, score["criterion"], score["score"], scale)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -322,8 +323,13 @@ def _not_whole(folder: Path, error: Exception, where: str = "") -> DataError:
     return DataError(f"{folder}: is not a whole run folder of this version ({one_line(reason)}); {_MISSING}")
 
 
+_TASK = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
 def _plan_of(fields: JsonObject) -> TaskPlan:
     plan = record_of(TaskPlan, fields, "plan")
+    if not _TASK.fullmatch(plan.task):  # a folder is named after it
+        raise ValueError(f"plan.task is {plan.task!r}, which no task can be named")
     if unknown := [name for name in plan.metrics if name not in ANSWER_METRICS]:
         raise ValueError(f"plan.metrics has {unknown[0]!r}, which is no metric")
     return plan
