@@ -293,7 +293,7 @@ def test_all_that_is_wrong_with_the_rows_is_named_by_line_at_once(score: Callabl
         "5: references: must be a list of texts with at least one",
         '5: passages: must be a list of texts or of {"text", "title"}; [] where nothing was retrieved',
         "6: is not a JSON object",
-        "10: answer: holds half a character (a lone surrogate); write whole ones",
+        "10: is not valid JSON (it has half a character (a lone surrogate))",
         " id: must be unique, one answer each; 'q2' is at answers.jsonl:1, answers.jsonl:9; 'q1' is at "
         "answers.jsonl:7, answers.jsonl:8",
     ]
