@@ -37,8 +37,8 @@ JsonObject = dict[str, Any]
 
 
 def safe_name(name: str) -> str:
-    """A name that can be a file's or folder's, made as lm-eval makes it."""
-    return re.sub(r"[\"<>:/|\\?*\[\]]+", "__", name)
+    """A name that can be a file's or folder's, made as lm-eval makes it; of controls and of dots alone, too."""
+    return re.sub(r"[\"<>:/|\\?*\[\]\x00-\x1f]+|^\.+$", "__", name)
 
 
 def unique_part(path: Path) -> Path:

@@ -17,12 +17,14 @@ import shutil
 import signal
 import sys
 import tempfile
+import threading
 import time
 import traceback
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -427,6 +429,62 @@ def _tokenizer(base: Path) -> Any:
     return _TOKENIZERS[key]
 
 
+REPLY = {
+    "id": "c1", "object": "chat.completion", "created": 1, "model": "m",
+    "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "Dams."},
+                 "logprobs": {"content": [{"token": "4", "logprob": -0.1, "bytes": [52],
+                                           "top_logprobs": [{"token": "4", "logprob": -0.1, "bytes": [52]}]}]}}],
+    "usage": {"prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11},
+}  # fmt: skip
+
+
+class _Reply(BaseHTTPRequestHandler):
+    """Answers every request with what the server holds."""
+
+    content = b""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(self.content)))
+        self.end_headers()
+        self.wfile.write(self.content)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing."""
+
+
+def prepare_reply(folder: Path) -> None:
+    (folder / "reply.json").write_text(json.dumps(REPLY))
+
+
+def change_reply(folder: Path, rng: random.Random) -> None:
+    changed_json(folder / "reply.json", rng)
+
+
+def read_reply(folder: Path, rng: random.Random) -> object:
+    from harness.adapters.openai import ApiSettings, OpenAIAdapter
+    from harness.records import Decoding, Message, OptionRequest, Request
+
+    handler = type("Reply", (_Reply,), {"content": (folder / "reply.json").read_bytes()})
+    with HTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+        thread.start()
+        address = f"http://127.0.0.1:{server.server_address[1]}/v1"
+        adapter = OpenAIAdapter("api", ApiSettings("m", address, None, 100, concurrency=1, retries=0))
+        prompt = adapter.format_prompt([Message("user", "What do beavers build?")])
+        try:
+            if rng.random() < 0.3:
+                return adapter.score_options([OptionRequest("k", prompt, ("4", "5"))])
+            answers = list(adapter.generate([Request("k", prompt, 9, Decoding(max_gen_toks=8))]))
+            return [answer.text.encode() for answer in answers]
+        finally:
+            adapter.close()
+            server.shutdown()
+            thread.join()
+
+
 TABLES = ("passages", "prompts", "answers", "scores", "plans")
 
 
@@ -464,6 +522,7 @@ KINDS: dict[str, Kind] = {
     "data pack": Kind(prepare_pack, change_pack, read_pack),
     "LoRA checkpoint": Kind(prepare_lora, change_lora, read_lora),
     "store": Kind(prepare_run, change_store, read_store),
+    "API reply": Kind(prepare_reply, change_reply, read_reply),
 }
 
 

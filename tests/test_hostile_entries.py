@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -11,11 +12,14 @@ import pytest
 from harness.entries.catalog import Catalog
 from harness.entries.judge import Criterion
 from harness.entries.yaml import DEPTH, SIZE, VALUES, read_entry
-from harness.errors import EntryError
+from harness.errors import DataError, EntryError
+from harness.evaluation.folder import read_run
+from harness.files import safe_name
 from harness.prompts import problems_of, render
 from harness.sandbox import DEPTH as TEMPLATE_DEPTH
 from harness.sandbox import STEPS, TEXT
 from tests.conftest import JUDGE, MODEL, TASK, write_entries
+from tests.fuzzing import prepare_run
 
 
 def refusal(folder: Path, text: str | bytes) -> str:
@@ -208,3 +212,27 @@ def test_what_templates_are_for_still_works() -> None:
         " {{ [1, 2] == [1, 2] }} {{ 2 ** 10 }} {{ missing is defined }}"
     )
     assert render(source, items=[1, 2, 3], text="abc", row={}) == "1=2, 2=3 1-2-3 A2 ab none 6 <1> True 1024 False"
+
+
+# ---- run folders ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("task", ["../../elsewhere", "/elsewhere", "a\x00b", ""])
+def test_a_run_folder_cannot_name_a_folder_elsewhere(tmp_path: Path, task: str) -> None:
+    """Judging it again would write there."""
+    prepare_run(tmp_path)
+    manifest = next((tmp_path / "results").glob("*/*/manifest.json"))
+    results = next(manifest.parent.glob("results_*.json"))
+    document = json.loads(manifest.read_text())
+    document["plan"]["task"] = task
+    manifest.write_text(json.dumps(document))
+    named = json.loads(results.read_text())
+    for key in ("results", "n-samples"):
+        named[key][task] = named[key].pop("animals")
+    results.write_text(json.dumps(named))
+    with pytest.raises(DataError, match=r"plan\.task is .*, which no task can be named"):
+        read_run(manifest.parent)
+
+
+def test_a_models_name_is_no_path() -> None:
+    assert [safe_name(name) for name in ("..", "org/name", "a\x00b", "v1.5")] == ["__", "org__name", "a__b", "v1.5"]

@@ -96,7 +96,7 @@ def _alpha_faults(config: JsonObject, manifest: JsonObject) -> list[str]:
         return ["adapter_config.json has lost lora_alpha: PEFT would take its default, 8, in silence"]
     if not isinstance(alpha, int | float) or alpha <= 0:
         return [f"adapter_config.json has lora_alpha {alpha!r}: the adapter is scaled to nothing"]
-    settings = manifest.get("settings", {})
+    settings = manifest.get("settings") or {}
     faults = []
     if settings:
         trained = settings.get("lora_alpha") or 2 * settings.get("lora_r", 0)
@@ -114,7 +114,7 @@ def _weights_faults(path: Path, manifest: JsonObject) -> list[str]:
 
 
 def _base_faults(base: BaseFacts, manifest: JsonObject) -> list[str]:
-    trained_on = manifest.get("base", {})
+    trained_on = manifest.get("base") or {}
     faults = []
     if trained_on.get("identity") not in (None, dict(base.identity)):
         faults.append(f"it was trained on other weights ({trained_on.get('label')}) than {base.label} here")
@@ -129,7 +129,7 @@ def _base_faults(base: BaseFacts, manifest: JsonObject) -> list[str]:
 def _tokenizer_faults(path: Path, base: BaseFacts, manifest: JsonObject) -> list[str]:
     """Against the manifest's record of training, and against the tokenizer in the checkpoint's folder."""
     base_record = tokenizer_record(base.tokenizer)
-    trained = manifest.get("tokenizer", {})
+    trained = manifest.get("tokenizer") or {}
     faults = _start_faults(manifest.get("prompt_start_ids", manifest.get("starts")), base) + [
         f"its {name.replace('_', ' ')} in training was {trained[name]!r}, and here it is {base_record[name]!r}"
         for name in base_record

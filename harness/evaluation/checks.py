@@ -5,6 +5,7 @@ from. Each function gives a line for everything that is wrong, without the file'
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
@@ -29,6 +30,7 @@ __all__ = [
 _PARTS = ("", "_stderr", "_ci95", "_n")
 """What results have of each measure, in lm-eval's way: `f1,none`, `f1_stderr,none`, …"""
 
+_TASK = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _COMPARED: dict[str, Any] = {
     "identities": {"source": {"corpus": Any, "questions": Any}},
     "entries": {"task": {"retrieval": dict[str, Any]}},
@@ -65,6 +67,8 @@ def _problems_of_plan(plan: JsonObject) -> list[str]:
         read = record_of(TaskPlan, plan, "plan")
     except ValueError as error:
         return [str(error)]
+    if not _TASK.fullmatch(read.task):  # a folder is named after it
+        return [f"plan.task: is {read.task!r}, which no task can be named"]
     return [f"plan.metrics: {name!r} is no metric" for name in read.metrics if name not in ANSWER_METRICS]
 
 
@@ -137,7 +141,7 @@ def unlike_results(
         return ["question_id: a question has several samples"]
     problems = []
     for number, row in enumerate(rows, start=1):
-        values = [(name, row[name]) for name in row["metrics"]]
+        values = [(name, row.get(name)) for name in dict.fromkeys([*row["metrics"], *scores])]
         values += [(score["criterion"], score["score"]) for score in row["scores"]]
         for name, value in values:
             low, high = _bounds(name, scale)
