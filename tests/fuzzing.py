@@ -22,7 +22,7 @@ import time
 import traceback
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -476,13 +476,25 @@ def read_reply(folder: Path, rng: random.Random) -> object:
         prompt = adapter.format_prompt([Message("user", "What do beavers build?")])
         try:
             if rng.random() < 0.3:
-                return adapter.score_options([OptionRequest("k", prompt, ("4", "5"))])
-            answers = list(adapter.generate([Request("k", prompt, 9, Decoding(max_gen_toks=8))]))
+                return _given(adapter.score_options([OptionRequest("k", prompt, ("4", "5"))]))
+            answers = _given(adapter.generate([Request("k", prompt, 9, Decoding(max_gen_toks=8))]))
             return [answer.text.encode() for answer in answers]
         finally:
             adapter.close()
             server.shutdown()
             thread.join()
+
+
+def _given(replies: Iterable[Any]) -> list[Any]:
+    """What the adapter made of the replies; one that it could not read counts as refused."""
+    from harness.errors import HarnessError
+    from harness.records import Failure
+
+    given = list(replies)
+    for each in given:
+        if isinstance(each, Failure):
+            raise HarnessError(each.reason)
+    return given
 
 
 TABLES = ("passages", "prompts", "answers", "scores", "plans")

@@ -18,12 +18,7 @@ MEGABYTES = 500
 """That reading them may add to what the process holds at its most."""
 
 
-MARKS = {
-    "LoRA checkpoint": [pytest.mark.torch],
-    "API reply": [
-        pytest.mark.xfail(strict=False, reason="until the API's adapter looks at replies before it uses them")
-    ],
-}
+MARKS = {"LoRA checkpoint": [pytest.mark.torch]}
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=MARKS.get(name, ())) for name in KINDS])

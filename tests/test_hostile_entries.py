@@ -230,7 +230,7 @@ def test_a_run_folder_cannot_name_a_folder_elsewhere(tmp_path: Path, task: str) 
     for key in ("results", "n-samples"):
         named[key][task] = named[key].pop("animals")
     results.write_text(json.dumps(named))
-    with pytest.raises(DataError, match=r"plan\.task is .*, which no task can be named"):
+    with pytest.raises(DataError, match=r"plan\.task: is .*, which no task can be named"):
         read_run(manifest.parent)
 
 
