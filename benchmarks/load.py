@@ -31,6 +31,8 @@ WORDS = (
     *("valley", "willow", "yonder", "zenith", "anchor", "beacon", "copper", "drift", "engine"),
 )
 
+_HOST = {"command": "python -m benchmarks.load", "date": "2026-01-01T00:00:00+00:00"}
+
 
 def write_pack(folder: Path, questions: int) -> None:
     """A thousand documents of 40 words with a number of their own; questions ask for one word and the number."""
@@ -108,7 +110,7 @@ def run_once(pack: Path | None, questions: int, work_dir: Path) -> dict[str, Any
     clock.lap("prepare")
     store = work_dir / "store.sqlite"
     with session.open_store(store) as opened:
-        (outcome,) = execute(runs, Context(opened, work_dir / "results", clock, {}))
+        (outcome,) = execute(runs, Context(opened, work_dir / "results", clock, _HOST))
     clock.lap("results")
     if outcome.error is not None:
         raise outcome.error
