@@ -22,9 +22,20 @@ from typing_extensions import TypedDict
 from harness.errors import DataError, near_names, one_line
 from harness.files import JsonObject, read_json
 
-__all__ = ["CARD", "MANIFEST", "RESULTS", "SAMPLE", "STRICT", "TRAINING", "problems_of_file", "read_training"]
+__all__ = [
+    "CARD",
+    "ENVIRONMENT",
+    "MANIFEST",
+    "RESULTS",
+    "SAMPLE",
+    "STRICT",
+    "TRAINING",
+    "problems_of_file",
+    "read_training",
+]
 
 STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+_OPEN = ConfigDict(extra="allow", strict=True, allow_inf_nan=False)
 _TYPE = r"(float|int|str|bool|none|nullable)$|list\[|dict\[|function-"
 """What pydantic puts into the place of a mistake that is no key: the member of a union."""
 Number = float | int | None
@@ -90,9 +101,16 @@ class _Entries(TypedDict):
     judge: NotRequired[JsonObject]
 
 
+@with_config(_OPEN)
+class _Facts(TypedDict):
+    versions: dict[str, str]
+
+
 @with_config(STRICT)
-class _Environment(TypedDict):
-    environment: JsonObject | None
+class ENVIRONMENT(TypedDict):
+    """What computed so many answers and scores of a run; None: it is not known."""
+
+    environment: _Facts | None
     answers: int
     scores: int
 
@@ -120,7 +138,7 @@ class MANIFEST(TypedDict):
     commit: NotRequired[str | None]
     dirty: NotRequired[bool | None]
     host: NotRequired[JsonObject]
-    environments: NotRequired[list[_Environment]]
+    environments: NotRequired[list[ENVIRONMENT]]
     digests: NotRequired[dict[str, str]]
 
 
@@ -195,12 +213,19 @@ class _Score(TypedDict):
     reply: str
 
 
+@with_config(_OPEN)
+class _Doc(TypedDict):
+    question: str
+    answers: NotRequired[list[str] | None]
+    gold_doc_ids: NotRequired[list[str] | None]
+
+
 @with_config(STRICT)
 class SAMPLE(TypedDict):
     """A line of `samples_*.jsonl` without its measures, which `metrics` names."""
 
     doc_id: int
-    doc: JsonObject
+    doc: _Doc
     target: str
     arguments: JsonObject
     resps: list[list[str]]

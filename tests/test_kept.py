@@ -128,6 +128,10 @@ def test_what_is_stored_with_the_leaderboards_is_read(path: Path) -> None:
         (lambda run: run.update(measures=[]), "measures: input should be"),
         (lambda run: run["measures"].update(accuracy=3), "measures.accuracy: input should be"),
         (lambda run: run["settings"].update(split=[]), "settings.split"),
+        (
+            lambda run: run.update(environments=[{"environment": {"versions": 5}, "answers": 1, "scores": 1}]),
+            "environments: [0].environment.versions: input should be a valid dictionary, and is 5",
+        ),
         (lambda run: run.update(task_version="one"), "task_version: input should be a valid number, and is 'one'"),
     ],
 )

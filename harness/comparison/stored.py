@@ -16,7 +16,7 @@ from harness.errors import DataError, one_line
 from harness.evaluation.checks import check_compared
 from harness.evaluation.folder import Run
 from harness.files import JsonObject
-from harness.kept import STRICT, problems_of_file
+from harness.kept import ENVIRONMENT, STRICT, problems_of_file
 from harness.measures import measure_of
 from harness.metrics.references import reference_kind, reference_words
 from harness.records import Arm
@@ -142,6 +142,7 @@ class StoredRun:
         lines = [] if count else ["items: there is none"]
         if len(self.scale) != 2 or not self.scale[0] < self.scale[1]:
             return [f"scale: is {list(self.scale)[:3]}, not the lowest and the highest score"]
+        lines += [f"environments: {each}" for each in problems_of_file(list[ENVIRONMENT], list(self.environments))]
         names = [*self.criteria, *self.measures]
         lines += [f"{name!r} cannot be a measure's name" for name in names if not _MEASURE.fullmatch(name)]
         lines += [] if self.arm in list(Arm) else [f"arm: is {self.arm!r}, not one of {', '.join(Arm)}"]
