@@ -220,6 +220,17 @@ class _Doc(TypedDict):
     gold_doc_ids: NotRequired[list[str] | None]
 
 
+@with_config(_OPEN)
+class _Generation(TypedDict):
+    arg_0: str
+    """The final prompt."""
+
+
+@with_config(_OPEN)
+class _Arguments(TypedDict):
+    gen_args_0: _Generation
+
+
 @with_config(STRICT)
 class SAMPLE(TypedDict):
     """A line of `samples_*.jsonl` without its measures, which `metrics` names."""
@@ -227,7 +238,7 @@ class SAMPLE(TypedDict):
     doc_id: int
     doc: _Doc
     target: str
-    arguments: JsonObject
+    arguments: _Arguments
     resps: list[list[str]]
     filtered_resps: list[str]
     filter: str

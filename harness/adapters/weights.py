@@ -191,11 +191,6 @@ def tensor_header(file: Path) -> tuple[JsonObject | None, list[str]]:
     return header, []
 
 
-_TRAINING = {"settings": dict[str, Any], "base": dict[str, Any], "tokenizer": dict[str, Any],
-             "prompt_start_ids": list[int], "starts": list[int]}  # fmt: skip
-"""Of a training's record, where they are there."""
-
-
 _CONFIG: dict[str, Any] = {
     "peft_type": str,
     "base_model_name_or_path": str | None,

@@ -18,7 +18,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from harness.digests import digest_of_lines, short
 from harness.errors import DataError, one_line
@@ -43,7 +42,7 @@ from harness.files import (
 )
 from harness.measures import SCALE
 from harness.records import Answer, Passage, Question, Score, StopReason, TaskPlan, fields_of
-from harness.shapes import check_shape, record_of
+from harness.shapes import record_of
 from harness.statistics import Bounds, Interval
 
 __all__ = ["FORMAT", "Run", "RunDocuments", "folder_of", "read_run", "write_run"]
@@ -384,19 +383,8 @@ def _aggregate_of(name: str, key: str, measured: JsonObject) -> Aggregate:
     )
 
 
-_SAMPLE: dict[str, Any] = {
-    "arguments": {"gen_args_0": {"arg_0": str}},
-    "dropped_passages": float,
-    "prompt_tokens": int,
-    "answer_tokens": int,
-}
-"""Of a line, what only a sample needs."""
-
-
 def _sample_of(row: JsonObject) -> Sample:
-    check_shape(row, _SAMPLE)
     doc = row["doc"]
-    check_shape(doc, {key: list[str] | None for key in ("answers", "gold_doc_ids") if key in doc}, "doc")
     (text,) = row["resps"][0]
     question = Question(
         id=row["question_id"],
@@ -411,7 +399,7 @@ def _sample_of(row: JsonObject) -> Sample:
     return Sample(
         question=question,
         target=row["target"],
-        passages=tuple(record_of(Passage, passage) for passage in row["passages"]),
+        passages=tuple(Passage(**passage) for passage in row["passages"]),
         prompt=row["arguments"]["gen_args_0"]["arg_0"],
         dropped=int(row["dropped_passages"]),
         answer=Answer("", text, StopReason(row["stop_reason"]), row["prompt_tokens"], row["answer_tokens"]),

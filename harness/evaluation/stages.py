@@ -123,7 +123,10 @@ def retrieve(
         stored = _retrieved(store, complete(store, stage, progress))
     texts: dict[str, str] = {}  # many questions share a passage: its text is in memory once
     for record in stored.values():
-        record.passages = [replace(each, text=texts.setdefault(each.text, each.text)) for each in record.passages]
+        record.passages = [
+            each if (text := texts.setdefault(each.text, each.text)) is each.text else replace(each, text=text)
+            for each in record.passages
+        ]
     return [tuple(stored[key].passages) for key in keys]
 
 
